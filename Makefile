@@ -1,0 +1,55 @@
+# The front of the build; Meson does the work. `make help` lists the targets.
+
+BUILD := build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+demo: build ## run the two programs the project began with, and two more
+	@scripts/demo $(BUILD)/examples
+
+check: build ## run all tests; the last line counts them
+	@scripts/setup check
+	@scripts/run-tests $(BUILD)
+
+build: ## build the library, the examples and the tests
+	@scripts/setup
+	@scripts/build $(BUILD) --werror
+
+asan: ## the tests under the address and undefined-behaviour sanitizers
+	@scripts/setup
+	@scripts/build $(BUILD)-asan -Db_sanitize=address,undefined -Db_lundef=false
+	@scripts/run-tests $(BUILD)-asan --no-suite docs --no-suite torture
+
+tsan: ## the tests under the thread sanitizer
+	@scripts/setup
+	@scripts/build $(BUILD)-tsan -Db_sanitize=thread -Db_lundef=false
+	@scripts/run-tests $(BUILD)-tsan --no-suite docs --no-suite torture
+
+clang: ## the unit tests, built by clang
+	@scripts/setup clang
+	@CC=clang scripts/build $(BUILD)-clang --werror
+	@scripts/run-tests $(BUILD)-clang --suite unit
+
+torture: build ## kill at every instruction, at random, and when woken
+	@$(BUILD)/tests/torture/strand
+	@$(BUILD)/tests/torture/step
+	@$(BUILD)/tests/torture/soak --seconds 120
+
+model: ## search the models of lock, event and queue with Spin
+	@scripts/setup model
+	@tests/model/run
+
+bench: ## measure against pipe(2), in one run
+	@scripts/setup
+	@scripts/build $(BUILD)-bench --buildtype=release
+	@$(BUILD)-bench/bench/throughput
+
+format: ## let clang-format put the sources right
+	@scripts/setup check
+	@git ls-files '*.[ch]' | grep -v unicode-table.h | xargs clang-format-14 -i
+
+clean: ## remove what was built
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang $(BUILD)-bench
+
+.PHONY: help demo check build asan tsan clang torture model bench format clean
