@@ -1,0 +1,191 @@
+/* child-linux.c - fork, pidfd and what surrounds them.
+ *
+ * Why fork(3) and not clone3(2) with CLONE_PIDFD, which would give the
+ * descriptor without a gap: the C library's fork runs the handlers that others
+ * have registered (pthread_atfork), takes the locks of malloc and stdio, and
+ * repairs its own state in the child. Without it malloc in the child may hang
+ * for ever. So the descriptor is made from the pid, and the gap is closed by
+ * looking: the child cannot vanish while nobody has reaped it, and if somebody
+ * has (SIGCHLD ignored, or a wait(2) for any child in another thread), then the
+ * descriptor is not our child's, and waitid(2) says so.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "plat/child.h"
+#include "plat/io.h"
+#include "plat/plat.h"
+
+/* P_PIDFD, by its number, for older C libraries do not know the name. */
+#define BY_PIDFD ((idtype_t)3)
+
+/* -- in the parent --------------------------------------------------------- */
+
+void child_hold_signals(sigset_t *ret_before)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, ret_before);
+}
+
+void child_let_signals(const sigset_t *before)
+{
+    (void)pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
+int child_fork(pid_t *ret_pid)
+{
+    if (fault("fork", EAGAIN))
+        return fail(-EAGAIN);
+    pid_t pid = fork();
+    if (pid < 0)
+        return fail(-errno);
+    *ret_pid = pid;
+    return 0;
+}
+
+static int pidfd_of(pid_t pid)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+    return fd < 0 ? -errno : fd;
+}
+
+int child_open(pid_t pid, int *ret_fd)
+{
+    siginfo_t info;
+
+    if (fault("pidfd_open", EMFILE))
+        return fail(-EMFILE);
+    int fd = pidfd_of(pid);
+    if (fd < 0)
+        return fail(fd == -ESRCH ? -ECHILD : fd);
+    if (waitid(BY_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG | WNOWAIT) < 0) {
+        int r = -errno;
+        plat_close(fd);
+        return fail(r);
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int child_reap(int fd, int *ret_exitcode)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    if (waitid(BY_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0)
+        return fail(-errno);
+    if (info.si_pid == 0)
+        return -EAGAIN;
+    *ret_exitcode =
+        info.si_code == CLD_EXITED ? info.si_status & 255 : -info.si_status;
+    return 0;
+}
+
+void child_bury(pid_t pid)
+{
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+}
+
+int child_signal(int fd, int signal)
+{
+    if (fault("pidfd_send_signal", EPERM))
+        return fail(-EPERM);
+    return syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0) < 0
+               ? fail(-errno)
+               : 0;
+}
+
+/* -- in the child ---------------------------------------------------------- */
+
+void child_default_signals(void)
+{
+    struct sigaction action;
+
+    memset(&action, 0, sizeof action);
+    action.sa_handler = SIG_DFL;
+    sigemptyset(&action.sa_mask);
+    /* SIGKILL, SIGSTOP and the C library's own refuse, rightly. */
+    for (int signal = 1; signal < NSIG; signal++)
+        (void)sigaction(signal, &action, NULL);
+}
+
+void child_admit_signals(void)
+{
+    sigset_t none;
+
+    sigemptyset(&none);
+    (void)pthread_sigmask(SIG_SETMASK, &none, NULL);
+}
+
+int child_follow_parent(void)
+{
+    return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? fail(-errno) : 0;
+}
+
+bool child_orphaned(pid_t parent)
+{
+    pid_t now = getppid();
+
+    /* 0: the parent lives outside our PID namespace, and has no number here. */
+    return now != 0 && now != parent;
+}
+
+void child_name(const char *name)
+{
+    (void)prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
+/* -- anybody --------------------------------------------------------------- */
+
+uint64_t child_birth(pid_t pid)
+{
+    char path[32], text[1024];
+
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    plat_close(fd);
+    if (n <= 0)
+        return 0;
+    text[n] = '\0';
+    /* "pid (comm) state ppid ...": comm may hold anything, parentheses too, so
+     * count from its last one. The start time is field 22, comm field 2. */
+    const char *field = strrchr(text, ')');
+    for (int i = 2; field && i < 22; i++) {
+        field = strchr(field, ' ');
+        if (field)
+            field++;
+    }
+    return field ? strtoull(field, NULL, 10) : 0;
+}
+
+bool child_runs(pid_t pid, uint64_t birth)
+{
+    int fd = pidfd_of(pid);
+
+    /* Anything but "no such process" tells us nothing (no descriptor left, say):
+     * a process is taken for alive until it is known to be dead. */
+    if (fd < 0)
+        return fd != -ESRCH;
+    bool ended = io_wait(fd, POLLIN, 0) == 0;
+    plat_close(fd);
+    if (ended)
+        return false;
+    uint64_t now = child_birth(pid);
+    return now == birth || now == 0 || birth == 0;
+}

@@ -1,0 +1,171 @@
+/* io-posix.c - sockets that neither block, nor signal, nor leak into an exec.
+ *
+ * Descriptors of ours are shared: with children, and with whoever the user
+ * hands them to. O_NONBLOCK would be a property of all of them together, so no
+ * socket is ever made non-blocking; each single call is (MSG_DONTWAIT). For the
+ * same reason SIGPIPE is refused by the call (MSG_NOSIGNAL) and not by the
+ * process.
+ *
+ * What one send takes whole. An AF_UNIX stream socket cuts what it is given
+ * into buffers of the kernel, and queues each with a single step; between two
+ * it may run out of room, and then says how far it came. So a send that needs
+ * one buffer happens or does not, even if its caller is killed meanwhile. Linux
+ * (unix_stream_sendmsg) makes a buffer no longer than half of SO_SNDBUF less
+ * 64, and no longer than 32 KiB plus what fits into a page beside the kernel's
+ * own header. We count on the 32 KiB. (Measured on 6.18 with 4 KiB pages: the
+ * first message that is ever cut has 36,545 bytes, or SO_SNDBUF / 2 - 63.)
+ * The receiver's side keeps the same rule: a buffer is taken off the queue when
+ * all of it has been copied out.
+ *
+ * Proof: tests/unit/test-conn.c, which sends messages of all sizes into sockets
+ * of all sizes and all degrees of fullness.
+ */
+#define _GNU_SOURCE /* ppoll, SOCK_CLOEXEC */
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "base/fail.h"
+#include "plat/io.h"
+#include "plat/plat.h"
+
+/* What the kernel queues in one step, at most. */
+#define ONE_STEP 32768
+
+int io_pair(int ret_fds[2])
+{
+    int fds[2];
+
+    if (fault("socketpair", EMFILE))
+        return fail(-EMFILE);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+        return fail(-errno);
+    ret_fds[0] = fds[0];
+    ret_fds[1] = fds[1];
+    return 0;
+}
+
+/* SO_SNDBUF, or 0 if fd is no AF_UNIX stream socket. */
+static size_t send_buffer(int fd)
+{
+    int domain = 0, type = 0, size = 0;
+    socklen_t len = sizeof(int);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &len) < 0)
+        return 0;
+    return domain == AF_UNIX && type == SOCK_STREAM && size > 0 ? (size_t)size
+                                                                : 0;
+}
+
+size_t io_atomic_len(int fd)
+{
+    size_t half = send_buffer(fd) / 2;
+
+    if (half < 64)
+        return 0;
+    return half - 64 < ONE_STEP ? half - 64 : ONE_STEP;
+}
+
+bool io_has_room(int fd, size_t len)
+{
+    size_t size = send_buffer(fd), step = io_atomic_len(fd);
+    int queued;
+
+    if (len > size || step == 0 || ioctl(fd, TIOCOUTQ, &queued) < 0)
+        return false;
+    /* A step is taken as long as what lies there already, counted with the
+     * kernel's own bookkeeping, is less than SO_SNDBUF. That is some hundred
+     * bytes a step, and what is lost by rounding: less than a page. */
+    return (size_t)queued + len + len / step * plat_page() < size;
+}
+
+ssize_t io_send(int fd, struct iovec *parts, int n_parts)
+{
+    struct msghdr msg = {.msg_iov = parts, .msg_iovlen = (size_t)n_parts};
+
+    if (fault("sendmsg", ENOBUFS))
+        return fail(-ENOBUFS);
+    ssize_t n = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n >= 0)
+        return n;
+    /* A peer that went away without reading everything leaves ECONNRESET once,
+     * to whoever calls first. */
+    return errno == ECONNRESET ? -EPIPE : -errno;
+}
+
+static ssize_t receive(int fd, struct iovec *parts, int n_parts, int flags)
+{
+    struct msghdr msg = {.msg_iov = parts, .msg_iovlen = (size_t)n_parts};
+
+    if (fault("recvmsg", ENOMEM))
+        return fail(-ENOMEM);
+    ssize_t n = recvmsg(fd, &msg, flags | MSG_DONTWAIT);
+    if (n >= 0)
+        return n;
+    /* As in io_send. It comes after all that had been sent to us: the end. */
+    return errno == ECONNRESET ? 0 : -errno;
+}
+
+ssize_t io_recv(int fd, struct iovec *parts, int n_parts)
+{
+    return receive(fd, parts, n_parts, 0);
+}
+
+ssize_t io_peek(int fd, void *buf, size_t cap)
+{
+    struct iovec part = {.iov_base = buf, .iov_len = cap};
+
+    return receive(fd, &part, 1, MSG_PEEK);
+}
+
+int io_pending(int fd, size_t *ret_len)
+{
+    int n;
+
+    if (ioctl(fd, FIONREAD, &n) < 0)
+        return fail(-errno);
+    *ret_len = n > 0 ? (size_t)n : 0;
+    return 0;
+}
+
+void io_shut_sending(int fd)
+{
+    (void)shutdown(fd, SHUT_WR);
+}
+
+void io_shut_receiving(int fd)
+{
+    (void)shutdown(fd, SHUT_RD);
+}
+
+int io_poll(struct pollfd *fds, size_t n, int64_t deadline)
+{
+    struct timespec left = {0, 0};
+
+    if (fault("ppoll", ENOMEM))
+        return fail(-ENOMEM);
+    if (deadline > 0 && deadline != PLAT_NEVER) {
+        int64_t left_ns = deadline - plat_now();
+        if (left_ns > 0) {
+            left.tv_sec = (time_t)(left_ns / 1000000000);
+            left.tv_nsec = (long)(left_ns % 1000000000);
+        }
+    }
+    int r = ppoll(fds, (nfds_t)n, deadline == PLAT_NEVER ? NULL : &left, NULL);
+    return r < 0 ? -errno : r;
+}
+
+int io_wait(int fd, short events, int64_t deadline)
+{
+    struct pollfd one = {.fd = fd, .events = events};
+    int r = io_poll(&one, 1, deadline);
+
+    if (r < 0)
+        return r;
+    if (r == 0)
+        return -ETIMEDOUT;
+    return one.revents & POLLNVAL ? fail(-EINVAL) : 0;
+}

@@ -1,0 +1,54 @@
+/* io.h - the seam: sockets and poll.
+ *
+ * The conventions are plat.h's. Nothing here waits but io_poll and io_wait.
+ */
+#ifndef PLAT_IO_H
+#define PLAT_IO_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+/* A connected pair of stream sockets that no exec inherits. */
+int io_pair(int ret_fds[2]);
+
+/* The longest message that io_send gives to an empty or part-full socket whole
+ * or not at all, whatever happens to the caller during the call; 0 if there is
+ * no such promise. */
+size_t io_atomic_len(int fd);
+
+/* Whether one io_send of len bytes would now be taken to its end. */
+bool io_has_room(int fd, size_t len);
+
+/* Send what fits, from up to n_parts pieces; the result is how much that was.
+ * -EAGAIN: nothing fits. -EPIPE: nobody holds the other end, or this direction
+ * is shut. Never raises SIGPIPE. */
+ssize_t io_send(int fd, struct iovec *parts, int n_parts);
+
+/* Receive what is there and has a place; the result is how much that was, 0 at
+ * the end. -EAGAIN: nothing is there. */
+ssize_t io_recv(int fd, struct iovec *parts, int n_parts);
+
+/* The same without taking it. */
+ssize_t io_peek(int fd, void *buf, size_t cap);
+
+/* How many bytes io_recv would find. */
+int io_pending(int fd, size_t *ret_len);
+
+/* Shut one direction, for every process that holds this end. What has been sent
+ * can still be received. */
+void io_shut_sending(int fd);
+void io_shut_receiving(int fd);
+
+/* poll(2) with a deadline: how many are ready, 0 if none was until then.
+ * -EINTR: a handler ran. A deadline in the past looks once. */
+int io_poll(struct pollfd *fds, size_t n, int64_t deadline);
+
+/* Wait for one of `events`, an error or the end on fd. 0, -ETIMEDOUT, -EINTR,
+ * -EINVAL (fd is not open). */
+int io_wait(int fd, short events, int64_t deadline);
+
+#endif

@@ -1,0 +1,111 @@
+/* memory-linux.c - shared memory: memfd, reserve, release, seal, map.
+ *
+ * Reserving is fallocate(2): the pages are charged and there when it returns,
+ * so that shortage is an error here and never a SIGBUS at a store. Releasing is
+ * FALLOC_FL_PUNCH_HOLE, which leaves the file's length alone.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "base/fail.h"
+#include "plat/plat.h"
+
+int plat_shm_new(const char *label, int *ret_fd)
+{
+    if (fault("memfd_create", EMFILE))
+        return fail(-EMFILE);
+    int fd = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return fail(-errno);
+    *ret_fd = fd;
+    return 0;
+}
+
+/* Older kernels undo a fallocate that a signal interrupts. In steps, what has
+ * been done stays done, however often a signal comes. */
+#define RESERVE_STEP ((uint64_t)1 << 20)
+
+static int reserve_step(int fd, uint64_t offset, uint64_t len)
+{
+    int r;
+
+    do
+        r = fallocate(fd, 0, (off_t)offset, (off_t)len) < 0 ? -errno : 0;
+    while (r == -EINTR);
+    return r;
+}
+
+int plat_shm_reserve(int fd, uint64_t offset, uint64_t len)
+{
+    struct rlimit limit;
+
+    if (fault("fallocate", ENOSPC))
+        return fail(-ENOSPC);
+    /* Beyond this limit (ulimit -f) the kernel would send SIGXFSZ as well. */
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+        limit.rlim_cur != RLIM_INFINITY && offset + len > limit.rlim_cur)
+        return fail(-EFBIG);
+    for (uint64_t done = 0; done < len; done += RESERVE_STEP) {
+        uint64_t left = len - done;
+        int r = reserve_step(fd, offset + done,
+                             left < RESERVE_STEP ? left : RESERVE_STEP);
+        if (r < 0) {
+            plat_shm_release(fd, offset, done);
+            return fail(r);
+        }
+    }
+    return 0;
+}
+
+void plat_shm_release(int fd, uint64_t offset, uint64_t len)
+{
+    int r;
+
+    do
+        r = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                      (off_t)offset, (off_t)len);
+    while (r < 0 && errno == EINTR);
+}
+
+int plat_shm_seal(int fd)
+{
+    if (fault("fcntl", EPERM))
+        return fail(-EPERM);
+    return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) < 0
+               ? fail(-errno)
+               : 0;
+}
+
+int plat_shm_size(int fd, uint64_t *ret_len, uint64_t *ret_held)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return fail(-errno);
+    *ret_len = (uint64_t)st.st_size;
+    *ret_held = (uint64_t)st.st_blocks * 512;
+    return 0;
+}
+
+int plat_map(int fd, uint64_t offset, size_t len, void **ret_mem)
+{
+    int flags = MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0);
+
+    if (fault("mmap", ENOMEM))
+        return fail(-ENOMEM);
+    void *mem =
+        mmap(NULL, len, PROT_READ | PROT_WRITE, flags, fd, (off_t)offset);
+    if (mem == MAP_FAILED)
+        return fail(-errno);
+    *ret_mem = mem;
+    return 0;
+}
+
+void plat_unmap(void *mem, size_t len)
+{
+    (void)munmap(mem, len);
+}
