@@ -1,0 +1,42 @@
+/* number.h - ints of any size, and numbers as text.
+ *
+ * An int is given as two's complement, little-endian, at least one byte; `len`
+ * bytes. Nothing here allocates, and nothing depends on the locale.
+ */
+#ifndef CODEC_NUMBER_H
+#define CODEC_NUMBER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The length without the bytes that only repeat the sign; at least 1. */
+size_t number_trim(const unsigned char *le, size_t len);
+
+/* The int of at most 8 bytes; and its shortest form, written to le: its
+ * length. */
+int64_t number_int64(const unsigned char *le, size_t len);
+size_t number_bytes(int64_t i, unsigned char le[8]);
+
+/* The nearest double (ties to even), and whether it is the very number. false
+ * if there is none: beyond the range. */
+bool number_double(const unsigned char *le, size_t len, double *ret_d,
+                   bool *ret_exact);
+
+/* Is the float d the int i, exactly? */
+bool number_same(double d, int64_t i);
+
+/* Python's own limit on the way from int to text. */
+#define NUMBER_MAX_DIGITS 4300
+#define NUMBER_MAX_TEXT   (NUMBER_MAX_DIGITS + 32)
+
+/* The digits of an int, with its sign, not ended by a NUL: their number; 0 if
+ * there would be more than NUMBER_MAX_DIGITS. */
+size_t number_decimal(const unsigned char *le, size_t len,
+                      char text[NUMBER_MAX_TEXT]);
+
+/* A float as Python's repr() writes it, ended by a NUL: its length. */
+#define NUMBER_FLOAT_TEXT 40
+size_t number_repr(double d, char text[NUMBER_FLOAT_TEXT]);
+
+#endif

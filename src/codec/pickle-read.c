@@ -1,0 +1,395 @@
+/* pickle-read.c - from a pickle to a value.
+ *
+ * A pickle is a program for a small machine: a stack of values, marks on it,
+ * and a memo from which a value can be fetched again. The machine here knows
+ * the opcodes of plain data (opcodes.h) and no others:
+ *
+ *     5d        EMPTY_LIST   stack  []
+ *     94        MEMOIZE             []             memo 0: the list
+ *     28        MARK                [] (
+ *     4b 2a     BININT1 42          [] ( 42
+ *     4e        NONE                [] ( 42 None
+ *     65        APPENDS             [42, None]
+ *     2e        STOP
+ *
+ * Each opcode is one row of the table at the end of this file: the function
+ * that runs it, the type it makes, and how many bytes of number follow it.
+ *
+ * The input is hostile. It is read once, left to right; a length is checked
+ * against what is left before anything is allocated for it; nothing recurses;
+ * no opcode makes more than a small constant of memory per byte of input, and
+ * those that could, by copying what the memo holds, have an allowance
+ * (reduce.c); keys cannot be chosen to be slow (hash.c, compare.h). In all,
+ * memory stays below 64 bytes for a byte of input, which an input of nothing
+ * but EMPTY_LIST comes near, and time is linear. Depth has no limit.
+ *
+ * A fetched value is shared, not copied: the result is a graph as Python's is,
+ * but for cycles (cycle.c). An input needs no frames, and frames need not be
+ * right: as for CPython's own reader they are a hint for streams.
+ *
+ * Proven by tests/unit/test-pickle-read.c, tests/conformance/pickle.py and
+ * tests/fuzz/fuzz-loads.c.
+ */
+#include <string.h>
+
+#include "base/fail.h"
+#include "chute/error.h"
+#include "chute/pickle.h"
+#include "codec/number.h"
+#include "codec/opcodes.h"
+#include "codec/reader.h"
+#include "codec/table.h"
+#include "codec/utf8.h"
+
+enum { MAX_PROTOCOL = 5, STOPPED = 1 };
+
+struct op {
+    int (*run)(struct reader *r, const struct op *op);
+    uint8_t type;  /* of what is made or changed */
+    uint8_t width; /* bytes of the number behind the opcode; or items,
+                      or true */
+};
+
+/* -- frame ----------------------------------------------------------------- */
+
+static int run_proto(struct reader *r, const struct op *op)
+{
+    uint64_t version;
+
+    if (!reader_take_number(r, op->width, &version) || version > MAX_PROTOCOL)
+        return fail(CHUTE_EPICKLE);
+    return 0;
+}
+
+static int run_frame(struct reader *r, const struct op *op)
+{
+    uint64_t len;
+
+    if (!reader_take_number(r, op->width, &len) ||
+        len > (size_t)(r->end - r->at))
+        return fail(CHUTE_EPICKLE);
+    return 0;
+}
+
+static int run_stop(struct reader *r, const struct op *op)
+{
+    (void)op;
+    if (r->stack.n != 1 || r->marks.n != 0)
+        return fail(CHUTE_EPICKLE);
+    if (r->has_classes && reader_top(r, 0)->flags & VALUE_CLASS)
+        return fail(CHUTE_ENOTPLAIN);
+    return STOPPED;
+}
+
+/* -- values without items -------------------------------------------------- */
+
+static int run_none(struct reader *r, const struct op *op)
+{
+    (void)op;
+    return reader_push(r, chute_none());
+}
+
+static int run_bool(struct reader *r, const struct op *op)
+{
+    return reader_push(r, chute_bool(op->width));
+}
+
+static int run_int(struct reader *r, const struct op *op)
+{
+    uint64_t number;
+
+    if (!reader_take_number(r, op->width, &number))
+        return fail(CHUTE_EPICKLE);
+    /* Only the widest has a sign. */
+    int64_t i = op->width == 4 ? (int32_t)(uint32_t)number : (int64_t)number;
+    return reader_push(r, value_int_new(&r->pool, i));
+}
+
+static int run_long(struct reader *r, const struct op *op)
+{
+    size_t len;
+    const unsigned char *data = reader_take_data(r, op->width, &len);
+
+    if (!data || len > INT32_MAX)
+        return fail(CHUTE_EPICKLE);
+    return reader_push(r, len == 0 ? chute_int(0)
+                                   : value_int_of(&r->pool, data, len));
+}
+
+static int run_float(struct reader *r, const struct op *op)
+{
+    const unsigned char *data = reader_take(r, op->width);
+    uint64_t bits = 0;
+    double d;
+
+    if (!data)
+        return fail(CHUTE_EPICKLE);
+    for (int i = 0; i < 8; i++)
+        bits = bits << 8 | data[i];
+    memcpy(&d, &bits, sizeof d);
+    return reader_push(r, value_float_new(&r->pool, d));
+}
+
+static int run_blob(struct reader *r, const struct op *op)
+{
+    size_t len;
+    void *to;
+    const unsigned char *data = reader_take_data(r, op->width, &len);
+
+    if (!data || (op->type == CHUTE_STR && !utf8_valid(data, len)))
+        return fail(CHUTE_EPICKLE);
+    chute_value *v = value_blob_new(&r->pool, op->type, len, &to);
+    if (!v)
+        return fail(CHUTE_ENOMEM);
+    memcpy(to, data, len);
+    return reader_push(r, v);
+}
+
+/* -- values with items ----------------------------------------------------- */
+
+static int run_mark(struct reader *r, const struct op *op)
+{
+    (void)op;
+    return reader_mark(r);
+}
+
+static int run_empty(struct reader *r, const struct op *op)
+{
+    return reader_push(r, value_box_new(&r->pool, op->type, 0));
+}
+
+static int run_short_tuple(struct reader *r, const struct op *op)
+{
+    if (!reader_has(r, op->width))
+        return fail(CHUTE_EPICKLE);
+    return reader_make_tuple(r, r->stack.n - op->width, op->width);
+}
+
+static int run_tuple(struct reader *r, const struct op *op)
+{
+    size_t from;
+    int result = reader_pop_mark(r, &from);
+
+    (void)op;
+    return result < 0 ? result : reader_make_tuple(r, from, r->stack.n - from);
+}
+
+static int run_frozenset(struct reader *r, const struct op *op)
+{
+    size_t from;
+    int result = reader_pop_mark(r, &from);
+
+    return result < 0 ? result
+                      : reader_make_set(r, op->type, from, r->stack.n - from);
+}
+
+/* APPEND, SETITEM */
+static int run_add(struct reader *r, const struct op *op)
+{
+    if (!reader_has(r, op->width))
+        return fail(CHUTE_EPICKLE);
+    return reader_add_items(r, op->type, r->stack.n - op->width, op->width);
+}
+
+/* APPENDS, SETITEMS, ADDITEMS */
+static int run_add_all(struct reader *r, const struct op *op)
+{
+    size_t from;
+    int result = reader_pop_mark(r, &from);
+
+    return result < 0 ? result
+                      : reader_add_items(r, op->type, from, r->stack.n - from);
+}
+
+/* -- throwing away --------------------------------------------------------- */
+
+static int run_pop(struct reader *r, const struct op *op)
+{
+    size_t from;
+
+    (void)op;
+    /* Of a mark and a value, the one on top; a mark is no value. */
+    return reader_has(r, 1) ? reader_pop(r, 1) : reader_pop_mark(r, &from);
+}
+
+static int run_pop_mark(struct reader *r, const struct op *op)
+{
+    size_t from;
+    int result = reader_pop_mark(r, &from);
+
+    (void)op;
+    return result < 0 ? result : reader_pop(r, r->stack.n - from);
+}
+
+/* -- the memo -------------------------------------------------------------- */
+
+static int run_put(struct reader *r, const struct op *op)
+{
+    uint64_t index;
+
+    if (!reader_take_number(r, op->width, &index) || !reader_has(r, 1))
+        return fail(CHUTE_EPICKLE);
+    return reader_memo_put(r, index);
+}
+
+/* The index is the number of entries, which need not be the next after the
+ * last. */
+static int run_memoize(struct reader *r, const struct op *op)
+{
+    (void)op;
+    if (!reader_has(r, 1))
+        return fail(CHUTE_EPICKLE);
+    return reader_memo_put(r, r->dense.n + r->sparse.n);
+}
+
+static int run_get(struct reader *r, const struct op *op)
+{
+    uint64_t index;
+
+    if (!reader_take_number(r, op->width, &index))
+        return fail(CHUTE_EPICKLE);
+    return reader_memo_get(r, index);
+}
+
+/* -- classes --------------------------------------------------------------- */
+
+static int run_global(struct reader *r, const struct op *op)
+{
+    (void)op;
+    return reader_global(r);
+}
+
+static int run_stack_global(struct reader *r, const struct op *op)
+{
+    (void)op;
+    return reader_stack_global(r);
+}
+
+static int run_reduce(struct reader *r, const struct op *op)
+{
+    (void)op;
+    return reader_reduce(r);
+}
+
+static int run_object(struct reader *r, const struct op *op)
+{
+    (void)r;
+    (void)op;
+    return fail(CHUTE_ENOTPLAIN);
+}
+
+/* -- the opcodes ----------------------------------------------------------- */
+
+static const struct op ops[256] = {
+    [OP_PROTO] = {run_proto, 0, 1},
+    [OP_FRAME] = {run_frame, 0, 8},
+    [OP_STOP] = {run_stop, 0, 0},
+
+    [OP_NONE] = {run_none, CHUTE_NONE, 0},
+    [OP_NEWTRUE] = {run_bool, CHUTE_BOOL, true},
+    [OP_NEWFALSE] = {run_bool, CHUTE_BOOL, false},
+    [OP_BININT1] = {run_int, CHUTE_INT, 1},
+    [OP_BININT2] = {run_int, CHUTE_INT, 2},
+    [OP_BININT] = {run_int, CHUTE_INT, 4},
+    [OP_LONG1] = {run_long, CHUTE_INT, 1},
+    [OP_LONG4] = {run_long, CHUTE_INT, 4},
+    [OP_BINFLOAT] = {run_float, CHUTE_FLOAT, 8},
+
+    [OP_SHORT_BINUNICODE] = {run_blob, CHUTE_STR, 1},
+    [OP_BINUNICODE] = {run_blob, CHUTE_STR, 4},
+    [OP_BINUNICODE8] = {run_blob, CHUTE_STR, 8},
+    [OP_SHORT_BINBYTES] = {run_blob, CHUTE_BYTES, 1},
+    [OP_BINBYTES] = {run_blob, CHUTE_BYTES, 4},
+    [OP_BINBYTES8] = {run_blob, CHUTE_BYTES, 8},
+    [OP_BYTEARRAY8] = {run_blob, CHUTE_BYTEARRAY, 8},
+
+    [OP_EMPTY_LIST] = {run_empty, CHUTE_LIST, 0},
+    [OP_APPEND] = {run_add, CHUTE_LIST, 1},
+    [OP_APPENDS] = {run_add_all, CHUTE_LIST, 0},
+    [OP_EMPTY_TUPLE] = {run_short_tuple, CHUTE_TUPLE, 0},
+    [OP_TUPLE1] = {run_short_tuple, CHUTE_TUPLE, 1},
+    [OP_TUPLE2] = {run_short_tuple, CHUTE_TUPLE, 2},
+    [OP_TUPLE3] = {run_short_tuple, CHUTE_TUPLE, 3},
+    [OP_TUPLE] = {run_tuple, CHUTE_TUPLE, 0},
+    [OP_EMPTY_DICT] = {run_empty, CHUTE_DICT, 0},
+    [OP_SETITEM] = {run_add, CHUTE_DICT, 2},
+    [OP_SETITEMS] = {run_add_all, CHUTE_DICT, 0},
+    [OP_EMPTY_SET] = {run_empty, CHUTE_SET, 0},
+    [OP_ADDITEMS] = {run_add_all, CHUTE_SET, 0},
+    [OP_FROZENSET] = {run_frozenset, CHUTE_FROZENSET, 0},
+
+    [OP_MARK] = {run_mark, 0, 0},
+    [OP_POP] = {run_pop, 0, 0},
+    [OP_POP_MARK] = {run_pop_mark, 0, 0},
+    [OP_BINPUT] = {run_put, 0, 1},
+    [OP_LONG_BINPUT] = {run_put, 0, 4},
+    [OP_MEMOIZE] = {run_memoize, 0, 0},
+    [OP_BINGET] = {run_get, 0, 1},
+    [OP_LONG_BINGET] = {run_get, 0, 4},
+
+    [OP_GLOBAL] = {run_global, 0, 0},
+    [OP_STACK_GLOBAL] = {run_stack_global, 0, 0},
+    [OP_REDUCE] = {run_reduce, 0, 0},
+
+    [OP_PERSID] = {run_object, 0, 0},
+    [OP_BINPERSID] = {run_object, 0, 0},
+    [OP_INST] = {run_object, 0, 0},
+    [OP_OBJ] = {run_object, 0, 0},
+    [OP_BUILD] = {run_object, 0, 0},
+    [OP_NEWOBJ] = {run_object, 0, 0},
+    [OP_NEWOBJ_EX] = {run_object, 0, 0},
+    [OP_EXT1] = {run_object, 0, 0},
+    [OP_EXT2] = {run_object, 0, 0},
+    [OP_EXT4] = {run_object, 0, 0},
+    [OP_NEXT_BUFFER] = {run_object, 0, 0},
+    [OP_READONLY_BUFFER] = {run_object, 0, 0},
+};
+
+/* -- the machine ----------------------------------------------------------- */
+
+/* Run all opcodes. 0: one value is left, and no input. r->op is where it
+ * ended, and on failure the first byte that was refused. */
+static int run(struct reader *r)
+{
+    int result;
+
+    do {
+        r->op = r->at;
+        if (r->at == r->end)
+            return fail(CHUTE_EPICKLE);
+        const struct op *op = &ops[*r->at++];
+        result = op->run ? op->run(r, op) : fail(CHUTE_EPICKLE);
+    } while (result == 0);
+    if (result < 0)
+        return result;
+
+    if (r->at != r->end) {
+        r->op = r->at;
+        return fail(CHUTE_EPICKLE);
+    }
+    result = reader_find_cycle(r);
+    if (result < 0)
+        r->op = r->suspect_op;
+    return result;
+}
+
+int chute_loads(const void *data, size_t data_len, chute_value **ret_value,
+                size_t *ret_pos)
+{
+    struct reader r;
+
+    if (!ret_value || (!data && data_len > 0))
+        return fail(CHUTE_EINVAL);
+    reader_begin(&r, data ? data : "", data_len);
+    int result = run(&r);
+    if (result == 0) {
+        *ret_value = r.stack.at[0];
+        r.stack.n = 0;
+    } else {
+        reader_clear_suspects(&r);
+        if (ret_pos)
+            *ret_pos = (size_t)(r.op - r.data);
+    }
+    reader_end(&r);
+    return result;
+}

@@ -1,0 +1,243 @@
+/* reader.c - the machine that a pickle runs on: its stack, marks and memo.
+ *
+ * The functions here are the steps that opcodes are made of; pickle-read.c says
+ * which opcode takes which. All of them leave the machine in order when they
+ * fail: every value has one owner, and reader_end() finds it.
+ *
+ *     stack    [ ... | list | MARK 42 None ]      fence = 3, marks = { 0 }
+ *                             ^ from
+ *
+ * A mark is no item on the stack but a fence under what came after it; the
+ * fence before is kept in `marks`. Values beneath the fence cannot be reached
+ * until the mark is taken away.
+ */
+#include <string.h>
+
+#include "codec/reader.h"
+#include "codec/table.h"
+
+/* -- beginning and end ----------------------------------------------------- */
+
+/* What keys may cost to compare: nothing to speak of in honest pickles, which
+ * do not repeat a key. */
+static uint64_t compare_max(size_t data_len)
+{
+    return (UINT64_C(1) << 16) + 16 * (uint64_t)data_len;
+}
+
+void reader_begin(struct reader *r, const void *data, size_t data_len)
+{
+    r->data = r->at = r->op = data;
+    r->end = r->data + data_len;
+    pool_begin(&r->pool, data_len);
+    vec_begin(&r->stack);
+    vec_begin(&r->marks);
+    vec_begin(&r->dense);
+    vec_begin(&r->kept);
+    vec_begin(&r->suspects);
+    r->fence = 0;
+    r->sparse = (struct map){0};
+    r->suspect_op = NULL;
+    r->compare = compare_counted(compare_max(data_len));
+    r->may_copy = 2 * data_len;
+    r->has_classes = false;
+}
+
+static void free_all(struct vec *v)
+{
+    for (size_t i = 0; i < v->n; i++)
+        chute_value_free(v->at[i]);
+    vec_end(v);
+}
+
+void reader_end(struct reader *r)
+{
+    free_all(&r->stack);
+    free_all(&r->kept);
+    free_all(&r->suspects);
+    vec_end(&r->marks);
+    vec_end(&r->dense);
+    map_end(&r->sparse);
+    pool_end(&r->pool);
+}
+
+/* -- the input ------------------------------------------------------------- */
+
+const unsigned char *reader_take_data(struct reader *r, size_t width,
+                                      size_t *ret_len)
+{
+    uint64_t len;
+
+    if (!reader_take_number(r, width, &len) || len > (size_t)(r->end - r->at))
+        return NULL;
+    *ret_len = (size_t)len;
+    return reader_take(r, (size_t)len);
+}
+
+/* -- marks ----------------------------------------------------------------- */
+
+int reader_mark(struct reader *r)
+{
+    int result = vec_push(&r->marks, (void *)(uintptr_t)r->fence);
+
+    if (result == 0)
+        r->fence = r->stack.n;
+    return result;
+}
+
+int reader_pop_mark(struct reader *r, size_t *ret_from)
+{
+    if (r->marks.n == 0)
+        return fail(CHUTE_EPICKLE);
+    *ret_from = r->fence;
+    r->fence = (size_t)(uintptr_t)r->marks.at[--r->marks.n];
+    return 0;
+}
+
+/* -- boxes ----------------------------------------------------------------- */
+
+/* A class may lie on the stack, but not become an item. */
+static bool holds_class(const struct reader *r, size_t from, size_t n)
+{
+    for (size_t i = from; r->has_classes && i < from + n; i++)
+        if (reader_at(r, i)->flags & VALUE_CLASS)
+            return true;
+    return false;
+}
+
+int reader_make_tuple(struct reader *r, size_t from, size_t n)
+{
+    if (holds_class(r, from, n))
+        return fail(CHUTE_ENOTPLAIN);
+    chute_value *v = value_tuple_new(&r->pool, n, r->stack.at + from);
+    if (!v)
+        return fail(CHUTE_ENOMEM);
+    r->stack.n = from;
+    return reader_push(r, v);
+}
+
+int reader_make_set(struct reader *r, int type, size_t from, size_t n)
+{
+    size_t n_slots = type == CHUTE_FROZENSET ? n : 0;
+    chute_value *set = value_box_new(&r->pool, type, n_slots);
+
+    if (!set)
+        return fail(CHUTE_ENOMEM);
+    int result = reader_fill(r, set, from, n);
+    if (result < 0) {
+        chute_value_free(set);
+        return result;
+    }
+    r->stack.n = from;
+    return reader_push(r, set);
+}
+
+static int extend_list(struct reader *r, chute_value *list, size_t from,
+                       size_t n)
+{
+    if (holds_class(r, from, n))
+        return fail(CHUTE_ENOTPLAIN);
+    int result = value_box_reserve(&r->pool, list, list->n + n);
+    if (result < 0)
+        return result;
+    if (n > 0)
+        memcpy(value_items(list) + list->n, r->stack.at + from,
+               n * sizeof(void *));
+    list->n += n;
+    return 0;
+}
+
+/* Put an entry into a dict or set. What is not needed is kept: a key that is
+ * there already, and the value it had. The entry's places become NULL. */
+static int fill_one(struct reader *r, chute_value *box, void **entry)
+{
+    size_t width = box->type == CHUTE_DICT ? 2 : 1, at;
+    int result = table_place(box, entry[0], &r->compare, &at);
+
+    if (result < 0)
+        return result;
+    bool is_new = result == 1;
+    result = is_new ? 0 : reader_keep(r, entry[0]);
+    entry[0] = NULL;
+    if (result < 0 || width == 1)
+        return result;
+
+    chute_value **value = &value_items(box)[2 * at + 1], *old = *value;
+    *value = entry[1];
+    entry[1] = NULL;
+    return is_new ? 0 : reader_keep(r, old);
+}
+
+int reader_fill(struct reader *r, chute_value *box, size_t from, size_t n)
+{
+    size_t width = box->type == CHUTE_DICT ? 2 : 1;
+
+    if (holds_class(r, from, n * width))
+        return fail(CHUTE_ENOTPLAIN);
+    int result = table_reserve(box, box->n + n);
+    if (result == 0 && box->type != CHUTE_FROZENSET)
+        result = value_box_reserve(&r->pool, box, (box->n + n) * width);
+    for (size_t i = 0; result == 0 && i < n; i++)
+        result = fill_one(r, box, r->stack.at + from + i * width);
+    return result;
+}
+
+int reader_add_items(struct reader *r, int type, size_t from, size_t n)
+{
+    int result = 0;
+
+    /* There is a box, and it lies above the last mark. */
+    if (from <= r->fence)
+        return fail(CHUTE_EPICKLE);
+    chute_value *box = reader_at(r, from - 1);
+    if (box->type != type || (type == CHUTE_DICT && n % 2 != 0))
+        return fail(CHUTE_EPICKLE);
+    if (box->flags & VALUE_FETCHED)
+        result = reader_suspect(r, box);
+    if (result == 0 && type == CHUTE_LIST)
+        result = extend_list(r, box, from, n);
+    else if (result == 0)
+        result = reader_fill(r, box, from, type == CHUTE_DICT ? n / 2 : n);
+    if (result == 0)
+        r->stack.n = from;
+    return result;
+}
+
+/* -- the memo -------------------------------------------------------------- */
+
+int reader_memo_put(struct reader *r, uint64_t index)
+{
+    chute_value *v = reader_top(r, 0);
+    uint64_t *entry;
+
+    if (index < r->dense.n) {
+        r->dense.at[index] = v;
+        return 0;
+    }
+    if (index == r->dense.n && r->sparse.n == 0)
+        return vec_push(&r->dense, v);
+    int result = map_put(&r->sparse, index + 1, &entry);
+    if (result < 0)
+        return result;
+    *entry = (uintptr_t)v;
+    return 0;
+}
+
+/* Only boxes that can still change need to know that they were fetched. */
+int reader_memo_get(struct reader *r, uint64_t index)
+{
+    chute_value *v = NULL;
+
+    if (index < r->dense.n) {
+        v = r->dense.at[index];
+    } else {
+        const uint64_t *entry = map_get(&r->sparse, index + 1);
+        if (entry)
+            v = (chute_value *)(uintptr_t)*entry;
+    }
+    if (!v)
+        return fail(CHUTE_EPICKLE);
+    if (v->type == CHUTE_LIST || v->type == CHUTE_DICT || v->type == CHUTE_SET)
+        v->flags |= VALUE_FETCHED;
+    return reader_push(r, value_ref_private(v));
+}

@@ -1,0 +1,169 @@
+/* reader.h - the state of a pickle that is being read.
+ *
+ * Shared by reader.c (the steps of the machine), pickle-read.c (the opcodes),
+ * reduce.c (the few classes that plain data needs) and cycle.c (values that
+ * contain themselves).
+ *
+ * Who owns what. The stack owns its values, a box what was put into it, and
+ * `kept` all that was taken off again: nothing that was ever made is freed
+ * before the end. So the memo can hold pointers that it does not own, and costs
+ * no counting. Until the end no other thread can see any of it, so references
+ * are counted without locked instructions (value_ref_private).
+ */
+#ifndef CODEC_READER_H
+#define CODEC_READER_H
+
+#include "codec/compare.h"
+#include "codec/map.h"
+#include "codec/pool.h"
+#include "codec/stack.h"
+#include "codec/value.h"
+
+struct reader {
+    const unsigned char *data, *at, *end;
+    const unsigned char *op; /* the opcode that is being run */
+
+    struct pool pool; /* what values are made from */
+    struct vec stack;
+    size_t fence;     /* what lies beneath the last mark is out of reach */
+    struct vec marks; /* the fences before */
+    /* The memo. Pickles count up from 0, so nearly all entries are dense; but
+     * an index is any 32-bit number, and must cost no more than its entry. */
+    struct vec dense;  /* indices 0 .. n - 1 */
+    struct map sparse; /* others, each plus 1 */
+    struct vec kept;
+    struct vec suspects; /* see cycle.c; each with a reference */
+    const unsigned char *suspect_op;
+
+    struct compare compare; /* what all comparisons of keys may take */
+    size_t may_copy;        /* items and bytes that REDUCE may still copy */
+    bool has_classes;       /* a class was pushed: watch where it goes */
+};
+
+/* -- the stack ------------------------------------------------------------- */
+
+/* Consumes v, on failure too; NULL is a failed allocation. */
+static inline int reader_push(struct reader *r, chute_value *v)
+{
+    if (!v)
+        return fail(CHUTE_ENOMEM);
+    int result = vec_push(&r->stack, v);
+    if (result < 0)
+        chute_value_free(v);
+    return result;
+}
+
+/* Are there n values above the fence? */
+static inline bool reader_has(const struct reader *r, size_t n)
+{
+    return r->stack.n - r->fence >= n;
+}
+
+/* The value at place i, and the one `down` places beneath the top. */
+static inline chute_value *reader_at(const struct reader *r, size_t i)
+{
+    return r->stack.at[i];
+}
+
+static inline chute_value *reader_top(const struct reader *r, size_t down)
+{
+    return r->stack.at[r->stack.n - 1 - down];
+}
+
+/* Keep v, which was on the stack or in a box, until the end. Consumes v. */
+static inline int reader_keep(struct reader *r, chute_value *v)
+{
+    int result = vec_push(&r->kept, v);
+
+    if (result < 0)
+        chute_value_free(v); /* the end is now */
+    return result;
+}
+
+/* Take n values off the stack and keep them. */
+static inline int reader_pop(struct reader *r, size_t n)
+{
+    while (n-- > 0) {
+        int result = reader_keep(r, r->stack.at[--r->stack.n]);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+/* -- the input ------------------------------------------------------------- */
+
+/* Step over n bytes: where they begin, or NULL if there are fewer. */
+static inline const unsigned char *reader_take(struct reader *r, size_t n)
+{
+    const unsigned char *at = r->at;
+
+    if (n > (size_t)(r->end - at))
+        return NULL;
+    r->at = at + n;
+    return at;
+}
+
+/* A number of `width` bytes, little-endian; false if there are fewer. */
+static inline bool reader_take_number(struct reader *r, size_t width,
+                                      uint64_t *ret)
+{
+    const unsigned char *p = reader_take(r, width);
+
+    if (!p)
+        return false;
+    uint64_t number = p[--width];
+    while (width > 0)
+        number = number << 8 | p[--width];
+    *ret = number;
+    return true;
+}
+
+/* A length of `width` bytes, and so many bytes: where they are, or NULL. */
+const unsigned char *reader_take_data(struct reader *r, size_t width,
+                                      size_t *ret_len);
+
+/* -- steps: reader.c ------------------------------------------------------- */
+
+void reader_begin(struct reader *r, const void *data, size_t data_len);
+void reader_end(struct reader *r);
+
+/* Set a mark; take the last one away: what was above it begins at *ret_from. */
+int reader_mark(struct reader *r);
+int reader_pop_mark(struct reader *r, size_t *ret_from);
+
+/* The n values from place `from` on, which are the last on the stack, become a
+ * tuple; or a set or frozenset. */
+int reader_make_tuple(struct reader *r, size_t from, size_t n);
+int reader_make_set(struct reader *r, int type, size_t from, size_t n);
+
+/* They are added to the list, dict or set beneath them, which is of `type`. */
+int reader_add_items(struct reader *r, int type, size_t from, size_t n);
+
+/* The entries from place `from` on, n times a key and in a dict a value, go
+ * into a dict or set. They become NULL on the stack. */
+int reader_fill(struct reader *r, chute_value *box, size_t from, size_t n);
+
+/* Put the value on top into the memo, too; fetch one from there. */
+int reader_memo_put(struct reader *r, uint64_t index);
+int reader_memo_get(struct reader *r, uint64_t index);
+
+/* -- classes: reduce.c ----------------------------------------------------- */
+
+/* GLOBAL, STACK_GLOBAL: push the class that is named. REDUCE: call it. */
+int reader_global(struct reader *r);
+int reader_stack_global(struct reader *r);
+int reader_reduce(struct reader *r);
+
+/* -- cycles: cycle.c ------------------------------------------------------- */
+
+/* A box is about to be changed that was fetched from the memo before. */
+int reader_suspect(struct reader *r, chute_value *box);
+
+/* 0, or CHUTE_ECYCLE, or CHUTE_ENOMEM. */
+int reader_find_cycle(const struct reader *r);
+
+/* Take the suspects apart, so that counting can free them. */
+void reader_clear_suspects(struct reader *r);
+
+#endif
