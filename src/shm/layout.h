@@ -1,0 +1,182 @@
+/* layout.h - all that lies in shared memory, and nothing else.
+ *
+ * Whoever wants to read a queue from outside (a debugger, another language)
+ * finds it here. Every field says who writes it, under what, and what a writer
+ * that dies leaves behind. "const" is written once, before anybody else can see
+ * the memory.
+ *
+ * Shared memory is input: whoever reads a field reads it once, into a local,
+ * and checks it there.
+ */
+#ifndef SHM_LAYOUT_H
+#define SHM_LAYOUT_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Fields that different processes write at the same time lie so far apart, for
+ * processors fetch cache lines in pairs. */
+#define SHM_APART 128
+
+/* -- a lock (lock.c) --------------------------------------------------------
+ *
+ * field      written by             under    a dead writer leaves
+ * word       owner, waiters,        atomics  OWNER_DIED, set by the kernel
+ *            the kernel
+ * n_rescues  owner                  itself   a count one short
+ * n_deaths   owner                  itself   a count one short
+ *
+ * All zero is a free lock.
+ */
+struct shm_lock {
+    _Atomic uint32_t word;
+    _Atomic uint32_t n_rescues;
+    _Atomic uint32_t n_deaths;
+    uint32_t unused;
+};
+
+/* -- an event (event.c) -----------------------------------------------------
+ *
+ * field      written by             under    a dead writer leaves
+ * word       waiters (arm),         atomics  a word that wakes nobody: waiters
+ *            wakers (advance)                look again within a tick
+ * n_rescues  waiters                atomics  a count one short
+ *
+ * word: bit 0 armed, bits 1..31 sequence. All zero is an event nobody awaits.
+ */
+struct shm_event {
+    _Atomic uint32_t word;
+    _Atomic uint32_t n_rescues;
+};
+
+/* -- the queue (ring.c, region.c) -------------------------------------------
+ *
+ * A commit word, T (tail) or H (head): {seq:32 high, pos:32 low}. seq counts
+ * items, pos counts units of 8 bytes; both run freely and wrap.
+ *
+ * A region holds the units from `start` to the start of the next region; unit p
+ * lies at offset + 8 * (p % n_units). n_units is a power of two.
+ *
+ * field      written by      under      a dead writer leaves
+ * magic..    creator         const
+ * put_lock   putters         itself     see shm_lock
+ * tail       putters         put_lock   the state before or after
+ * get_lock   getters         itself     see shm_lock
+ * head       getters         get_lock   the state before or after
+ * items      waiting getters, putters   see shm_event
+ * space      waiting putters, getters   see shm_event
+ * closed     who closes      put_lock   open or closed; sleepers see it in a
+ *                                       tick
+ * last       putters         put_lock   the state before or after: the number
+ *                                       of the region that puts go to
+ * shrunk_at  getters    put_lock   the time before or after: when memory was
+ *                                  last given back, ns on the monotonic clock
+ * first      getters         get_lock   the state before or after: the number
+ *                                       of the region that gets come from;
+ *                                       behind the truth by the regions whose
+ *                                       end head has reached
+ * region[]   putters         put_lock   garbage in slots that no number in
+ *                                       first..last names
+ *
+ * Region r is in slot r % SHM_N_REGIONS. Memory beyond the end of region `last`
+ * may have been reserved by a dead putter; the next owner of put_lock, which is
+ * told of the death, gives it back.
+ */
+#define SHM_MAGIC     UINT64_C(0x3151657475686343) /* "Cchuteq1" */
+#define SHM_N_REGIONS 32
+#define SHM_UNIT      8
+
+struct shm_region {
+    _Atomic uint32_t start;
+    _Atomic uint32_t n_units;
+    _Atomic uint64_t offset; /* bytes, in the file */
+};
+
+struct shm_queue {
+    uint64_t magic;
+    uint64_t pid_namespace;
+    uint32_t maxsize;
+    uint32_t max_units;
+
+    _Alignas(SHM_APART) struct shm_lock put_lock;
+    _Alignas(SHM_APART) _Atomic uint64_t tail;
+    _Alignas(SHM_APART) struct shm_lock get_lock;
+    _Alignas(SHM_APART) _Atomic uint64_t head;
+    _Alignas(SHM_APART) struct shm_event items;
+    _Alignas(SHM_APART) struct shm_event space;
+    _Alignas(SHM_APART) _Atomic uint32_t closed;
+    _Atomic uint32_t last;
+    _Atomic int64_t shrunk_at;
+    _Alignas(SHM_APART) _Atomic uint32_t first;
+    _Alignas(SHM_APART) struct shm_region region[SHM_N_REGIONS];
+};
+
+/* Unit 0 of an item, as one number: {seq:32 high, len:32 low}. seq is the
+ * item's, tail's when it was put; len bytes follow, filled up to whole units. */
+typedef _Atomic uint64_t shm_record;
+
+_Static_assert(sizeof(shm_record) == SHM_UNIT, "one unit");
+_Static_assert(sizeof(struct shm_region) == 16, "no padding");
+_Static_assert(sizeof(struct shm_queue) <= 4096, "fits a page");
+
+/* -- the pipe (conn.c) ------------------------------------------------------
+ *
+ * field          written by      under       a dead writer leaves
+ * pid_namespace  the maker       const       -
+ * end[i]         who uses end i  see below
+ *
+ * and of each end:
+ *
+ * send_lock      senders         itself      see shm_lock
+ * sending        senders         send_lock   BUSY: part of a message may have
+ *                                            left; the next sender says LOST
+ * recv_lock      receivers       itself      see shm_lock
+ * receiving      receivers       recv_lock   BUSY: part of a message has gone
+ *                                            with him; the next one says LOST.
+ *                                            KEPT: the same once `keeper` is
+ *                                            seen to be dead. (A keeper who
+ *                                            frees his handle says LOST without
+ *                                            the lock.)
+ * keeper,        receivers       recv_lock,  the state before: they count while
+ * keeper_birth                   before KEPT receiving is KEPT
+ * known[]        receivers       recv_lock   lengths that may be behind the
+ *                                            truth; the next owner of the lock,
+ *                                            who is told of the death, ...
+ * n_known,       receivers       recv_lock   ... sets these to 0
+ * n_taken
+ *
+ * known[n_taken .. n_known) are the lengths of the next messages in the stream,
+ * each of them there whole, as somebody has seen it (conn-look.c).
+ *
+ * All zero is a pipe in which nothing has happened.
+ */
+enum {
+    SHM_WHOLE = 0, /* between two messages */
+    SHM_BUSY,      /* in the middle of one, under the lock */
+    SHM_KEPT,      /* in the middle of one, its first part is with `keeper` */
+    SHM_LOST       /* in the middle of one, and nobody can go on; for ever */
+};
+
+#define SHM_N_KNOWN 256
+
+struct shm_conn {
+    struct shm_lock send_lock;
+    _Atomic uint32_t sending;
+    _Alignas(SHM_APART) struct shm_lock recv_lock;
+    _Atomic uint32_t receiving;
+    _Atomic uint32_t keeper;       /* pid */
+    _Atomic uint64_t keeper_birth; /* child_birth(keeper) */
+    _Atomic uint32_t n_known;
+    _Atomic uint32_t n_taken;
+    _Atomic uint16_t known[SHM_N_KNOWN]; /* without the header, of 4 bytes */
+};
+
+struct shm_pipe {
+    uint64_t pid_namespace;
+    _Alignas(SHM_APART) struct shm_conn end[2];
+};
+
+_Static_assert(sizeof(struct shm_pipe) <= 4096, "fits a page");
+
+#endif

@@ -1,0 +1,125 @@
+/* patience.c - how long a call may last, and what it waits for.
+ *
+ * Getters wait for the tail to move, putters for the head; both for the end.
+ * A wait goes through up to three stages:
+ *
+ *     poll    a few pauses, then some yields: a sleeper's wake costs more than
+ *             most waits last. Once a call.
+ *     sleep   on the event, as event.c has it: arm, look again, sleep, arm.
+ *     tick    nobody sleeps longer than that before he looks again.
+ *
+ * Where the tick finds that the change had come, a wake-up was lost, or is just
+ * under way: to us, or to another sleeper who will pass it on. To tell the two
+ * apart takes a second look a while later: it was lost if nobody has rung, and
+ * nobody of those who wait here has got on. Only then it counts.
+ *
+ * Proof: tests/unit/test-queue-wait.c; tests/stress/ for the count.
+ */
+#include <errno.h>
+
+#include "plat/plat.h"
+#include "shm/patience.h"
+#include "shm/ring.h"
+#include "shm/tick.h"
+
+/* Who does not want to wait still lets a call that is copying finish; if that
+ * takes so long, its process is likely to be stopped. */
+#define LOCK_NS INT64_C(1000000000)
+
+/* Polling before the first sleep: so many pauses, then so many yields. */
+#define N_PAUSES 50
+#define N_YIELDS 32
+
+int patience_begin(struct patience *patience, int64_t timeout_ns,
+                   bool interruptible)
+{
+    *patience = (struct patience){.nowait = timeout_ns == 0,
+                                  .interruptible = interruptible};
+    int r = plat_deadline(timeout_ns, &patience->deadline);
+
+    if (r < 0)
+        return r;
+    patience->lock_deadline = patience->copy_deadline = patience->deadline;
+    if (patience->nowait) {
+        patience->lock_deadline = plat_now() + LOCK_NS;
+        patience->copy_deadline = PLAT_NEVER;
+    }
+    return 0;
+}
+
+static bool has_come(const struct change *change)
+{
+    /* relaxed: it only says that a look under the lock is worth while. */
+    return atomic_load_explicit(change->word, memory_order_relaxed) !=
+               change->seen ||
+           ring_is_closed(change->chain);
+}
+
+static bool poll_for(const struct change *change)
+{
+    for (int i = 0; i < N_PAUSES; i++) {
+        if (has_come(change))
+            return true;
+        plat_pause();
+    }
+    for (int i = 0; i < N_YIELDS; i++) {
+        if (has_come(change))
+            return true;
+        plat_yield();
+    }
+    return false;
+}
+
+static void count_if_lost(const struct change *change)
+{
+    struct shm_event *event = change->event;
+    uint64_t own = atomic_load_explicit(change->own, memory_order_relaxed);
+    uint32_t v = atomic_load_explicit(&event->word, memory_order_relaxed);
+
+    (void)plat_wait(&event->word, v, plat_now() + TICK_GRACE_NS);
+    if (atomic_load_explicit(&event->word, memory_order_relaxed) == v &&
+        atomic_load_explicit(change->own, memory_order_relaxed) == own)
+        atomic_fetch_add_explicit(&event->n_rescues, 1, memory_order_relaxed);
+}
+
+int patience_wait(struct patience *patience, const struct change *change)
+{
+    if (patience->nowait)
+        return -ETIMEDOUT;
+    if (!patience->polled) {
+        patience->polled = true;
+        if (poll_for(change))
+            return 0;
+    }
+    while (!plat_expired(patience->deadline)) {
+        uint32_t v = event_arm(change->event);
+        if (has_come(change))
+            return 0;
+        int64_t tick_over = plat_now() + TICK_NS;
+        int r = event_wait(change->event, v, patience->deadline);
+        if (r == 0) {
+            patience->slept = true;
+            (void)event_arm(change->event);
+            return 0;
+        }
+        if (r == -EINTR && patience->interruptible)
+            return r;
+        if (r == -ETIMEDOUT && has_come(change)) {
+            /* After the caller's deadline, or if we were slow to get up, it
+             * may have come just now: that tells nothing. */
+            int64_t late = plat_now() - tick_over;
+            if (late >= 0 && late < TICK_PROMPT_NS)
+                count_if_lost(change);
+            /* In there a wake-up may have come to us, and disarmed. */
+            patience->slept = true;
+            (void)event_arm(change->event);
+            return 0;
+        }
+        /* Who waits for an item that does not come has time to give back what
+         * the queue holds in excess: the caller does. */
+        if (r == -ETIMEDOUT && change->event == &change->chain->shm->items &&
+            region_is_excess(change->chain))
+            return 0;
+    }
+    return -ETIMEDOUT;
+}

@@ -1,0 +1,415 @@
+/* region.c - the memory of a queue: a chain of regions.
+ *
+ *     file:  | header | region 0 |  (hole)  | region 2 | region 3 |
+ *                                            ^ first    ^ last
+ *
+ * Puts go to region `last`, gets come from region `first`. When the last region
+ * is full, a putter adds one behind it, twice as large, that begins at the
+ * position where the tail stands; the old ones are drained, and gets give their
+ * pages back. When a large queue has been emptied, it goes back to a small
+ * region in the same way. So memory follows the need up and down, and a region
+ * is a plain ring that never moves.
+ *
+ * The file's offsets are never used twice: a region that was left is a hole for
+ * ever. So giving back can be done at leisure, done again, or done by somebody
+ * else, and never hits memory in use. (Files may be 2^63 bytes long; a queue
+ * that shrinks and grows by 1 GiB a thousand times a second is good for three
+ * months; and holes cost nothing.)
+ *
+ * Commit words. A region exists when `last` names it; its slot was written
+ * before. A region is left when `first` has passed it; its pages were given
+ * back before. A putter that dies between reserving and commit leaves pages
+ * behind the end of region `last`: the next one is told of the death by the
+ * lock and gives them back (region_mend). A getter that dies between giving
+ * back and commit is followed by one that does both again.
+ *
+ * When is a region's end reached? When head's pos EQUALS the start of the next
+ * one: items do not cross, so head hits it exactly. Greater-than would go wrong
+ * when positions have wrapped in a region that lives long. This is looked at
+ * before every get, so head never passes an end that `first` has not.
+ *
+ * How full is the last region? If it is also the first, all that is used is in
+ * it; else, what lies between its start and tail (less than 2^32 then, for the
+ * queue holds that and more).
+ *
+ * Mapping. Each side of each process maps the one region that it works on.
+ *
+ * Proof: tests/unit/test-region.c, tests/torture/step.c, tests/model/queue.pml.
+ */
+#include <assert.h>
+#include <errno.h>
+
+#include "base/fail.h"
+#include "base/mem.h"
+#include "chute/error.h"
+#include "plat/plat.h"
+#include "shm/region.h"
+
+/* Offsets and lengths of regions are multiples of this: of every page size that
+ * Linux has. Of the first block only
+ * the header is reserved. */
+#define BLOCK 65536
+
+/* Memory is given back once in so long at most: where a producer is ahead of its
+ * consumer now and behind it then, reserving it again would cost more than the
+ * items do. */
+#define SHRINK_PERIOD_NS INT64_C(1000000000)
+
+/* What growth may need before a region is left: one for each doubling up to
+ * 8 GiB, and one more. Shrinking leaves so many slots free, for a putter who
+ * found none while the queue is empty would wait for a get that cannot come. */
+#define N_GROWTHS 18
+
+_Static_assert(REGION_BASE_UNITS *SHM_UNIT % BLOCK == 0, "whole blocks");
+
+/* -- views ------------------------------------------------------------------ */
+
+static struct region_view *view_free(struct region_view *view)
+{
+    if (view && view->map_len)
+        plat_unmap(view->mem, view->map_len);
+    free(view);
+    return NULL;
+}
+
+static int view_new(struct region_chain *chain, uint32_t number,
+                    uint64_t offset, uint32_t n_units,
+                    struct region_view **ret_view)
+{
+    struct region_view *view = mem_zalloc(sizeof *view);
+
+    if (!view)
+        return fail(-ENOMEM);
+    view->number = number;
+    view->n_units = n_units;
+    size_t len = (size_t)n_units * SHM_UNIT;
+    if (offset + len <= chain->map_len) {
+        view->mem = (char *)chain->shm + offset;
+    } else {
+        void *mem;
+        int r = plat_map(chain->fd, offset, len, &mem);
+        if (r < 0) {
+            free(view);
+            return r;
+        }
+        view->mem = mem;
+        view->map_len = len;
+    }
+    *ret_view = view;
+    return 0;
+}
+
+/* One store makes the new view visible, to this side's next call and to a
+ * child; only then the old one goes. */
+static void view_replace(struct region_view *_Atomic *place,
+                         struct region_view *view)
+{
+    /* relaxed: the side's lock orders the threads. */
+    struct region_view *old =
+        atomic_exchange_explicit(place, view, memory_order_relaxed);
+    view_free(old);
+}
+
+/* -- the table -------------------------------------------------------------- */
+
+static struct shm_region *slot_of(struct region_chain *chain, uint32_t number)
+{
+    return &chain->shm->region[number % SHM_N_REGIONS];
+}
+
+static uint32_t last_of(struct region_chain *chain)
+{
+    /* acquire: pairs with the release in add_region(). */
+    return atomic_load_explicit(&chain->shm->last, memory_order_acquire);
+}
+
+static uint32_t first_of(struct region_chain *chain)
+{
+    /* acquire: pairs with the release in region_get_view(). */
+    return atomic_load_explicit(&chain->shm->first, memory_order_acquire);
+}
+
+static uint32_t start_of(struct region_chain *chain, uint32_t number)
+{
+    return atomic_load_explicit(&slot_of(chain, number)->start,
+                                memory_order_relaxed);
+}
+
+/* The size of a region that holds all that the queue may use: a power of two. */
+static uint32_t most_units(const struct region_chain *chain)
+{
+    uint32_t n_units = REGION_BASE_UNITS;
+
+    while (n_units < chain->max_units)
+        n_units *= 2;
+    return n_units;
+}
+
+/* Where the region lies, or CHUTE_ECORRUPT if that cannot be. */
+static int place_of(struct region_chain *chain, uint32_t number,
+                    uint64_t *ret_offset, uint32_t *ret_n_units)
+{
+    struct shm_region *slot = slot_of(chain, number);
+    uint64_t offset = atomic_load_explicit(&slot->offset, memory_order_relaxed);
+    uint32_t n_units =
+        atomic_load_explicit(&slot->n_units, memory_order_relaxed);
+
+    if (offset < BLOCK || offset % BLOCK != 0 || offset > INT64_MAX / 2 ||
+        n_units < REGION_BASE_UNITS || n_units > most_units(chain) ||
+        (n_units & (n_units - 1)) != 0)
+        return fail(CHUTE_ECORRUPT);
+    *ret_offset = offset;
+    *ret_n_units = n_units;
+    return 0;
+}
+
+/* Have *place show the region of that number. */
+static int view_of(struct region_chain *chain,
+                   struct region_view *_Atomic *place, uint32_t number,
+                   struct region_view **ret_view)
+{
+    struct region_view *view =
+        atomic_load_explicit(place, memory_order_relaxed);
+
+    if (!view || view->number != number) {
+        uint64_t offset, file_len, held;
+        uint32_t n_units;
+        int r = place_of(chain, number, &offset, &n_units);
+        if (r < 0)
+            return r;
+        /* The file cannot shrink (sealed): what is inside now stays so. */
+        r = plat_shm_size(chain->fd, &file_len, &held);
+        if (r < 0)
+            return r;
+        if (offset + (uint64_t)n_units * SHM_UNIT > file_len)
+            return fail(CHUTE_ECORRUPT);
+        r = view_new(chain, number, offset, n_units, &view);
+        if (r < 0)
+            return r;
+        view_replace(place, view);
+    }
+    *ret_view = view;
+    return 0;
+}
+
+int region_put_view(struct region_chain *chain, struct region_view **ret_view)
+{
+    return view_of(chain, &chain->put_view, last_of(chain), ret_view);
+}
+
+int region_get_view(struct region_chain *chain, uint32_t head_pos,
+                    struct region_view **ret_view)
+{
+    uint32_t first =
+        atomic_load_explicit(&chain->shm->first, memory_order_relaxed);
+    uint32_t last = last_of(chain);
+
+    if (last - first >= SHM_N_REGIONS)
+        return fail(CHUTE_ECORRUPT);
+    for (; first != last && start_of(chain, first + 1) == head_pos; first++) {
+        uint64_t offset;
+        uint32_t n_units;
+        int r = place_of(chain, first, &offset, &n_units);
+        if (r < 0)
+            return r;
+        plat_shm_release(chain->fd, offset, (uint64_t)n_units * SHM_UNIT);
+        /* release: pairs with the acquire in first_of(); who sees it may use
+         * the slot anew. */
+        atomic_store_explicit(&chain->shm->first, first + 1,
+                              memory_order_release);
+    }
+    return view_of(chain, &chain->get_view, first, ret_view);
+}
+
+uint32_t region_used(struct region_chain *chain, uint32_t tail_pos,
+                     uint32_t used)
+{
+    uint32_t last = last_of(chain);
+
+    return first_of(chain) == last ? used : tail_pos - start_of(chain, last);
+}
+
+/* -- up and down ------------------------------------------------------------ */
+
+/* The end of region `last` in the file, where the next one begins. */
+static int chain_end(struct region_chain *chain, uint64_t *ret_offset)
+{
+    uint64_t offset;
+    uint32_t n_units;
+    int r = place_of(chain, last_of(chain), &offset, &n_units);
+
+    if (r < 0)
+        return r;
+    *ret_offset = offset + (uint64_t)n_units * SHM_UNIT;
+    return 0;
+}
+
+static void add_region(struct region_chain *chain, uint32_t number,
+                       uint64_t offset, uint32_t n_units, uint32_t start)
+{
+    struct shm_region *slot = slot_of(chain, number);
+
+    atomic_store_explicit(&slot->offset, offset, memory_order_relaxed);
+    atomic_store_explicit(&slot->n_units, n_units, memory_order_relaxed);
+    atomic_store_explicit(&slot->start, start, memory_order_relaxed);
+    /* COMMIT. release: pairs with the acquire in last_of(). */
+    atomic_store_explicit(&chain->shm->last, number, memory_order_release);
+}
+
+static int append(struct region_chain *chain, uint32_t tail_pos,
+                  uint32_t n_units)
+{
+    uint32_t number = last_of(chain) + 1;
+    uint64_t len = (uint64_t)n_units * SHM_UNIT, offset;
+    struct region_view *view;
+
+    if (number - first_of(chain) >= SHM_N_REGIONS)
+        return -EAGAIN;
+    int r = chain_end(chain, &offset);
+    if (r < 0)
+        return r;
+    r = plat_shm_reserve(chain->fd, offset, len);
+    if (r < 0)
+        return r == -ENOSPC ? fail(CHUTE_ENOMEM) : r;
+    r = view_new(chain, number, offset, n_units, &view);
+    if (r < 0) {
+        plat_shm_release(chain->fd, offset, len);
+        return r;
+    }
+    add_region(chain, number, offset, n_units, tail_pos);
+    view_replace(&chain->put_view, view);
+    return 0;
+}
+
+int region_grow(struct region_chain *chain, uint32_t tail_pos, uint32_t need)
+{
+    uint64_t offset;
+    uint32_t n_units;
+    int r = place_of(chain, last_of(chain), &offset, &n_units);
+
+    if (r < 0)
+        return r;
+    assert(need <= chain->max_units);
+    do
+        n_units *= 2;
+    while (n_units < need);
+    if (n_units > most_units(chain))
+        n_units = most_units(chain);
+    return append(chain, tail_pos, n_units);
+}
+
+int region_shrink(struct region_chain *chain, uint32_t tail_pos)
+{
+    uint64_t offset;
+    uint32_t n_units;
+    int r = place_of(chain, last_of(chain), &offset, &n_units);
+
+    if (r < 0 || n_units <= REGION_KEEP_UNITS ||
+        last_of(chain) - first_of(chain) + N_GROWTHS >= SHM_N_REGIONS)
+        return r;
+    r = append(chain, tail_pos, REGION_BASE_UNITS);
+    if (r == 0)
+        atomic_store_explicit(&chain->shm->shrunk_at, plat_now(),
+                              memory_order_relaxed);
+    return r;
+}
+
+void region_mend(struct region_chain *chain)
+{
+    uint64_t end;
+
+    if (chain_end(chain, &end) == 0)
+        plat_shm_release(chain->fd, end, (uint64_t)INT64_MAX - end);
+}
+
+bool region_is_excess(struct region_chain *chain)
+{
+    struct shm_region *slot = slot_of(chain, first_of(chain));
+
+    if (atomic_load_explicit(&slot->n_units, memory_order_relaxed) <=
+        REGION_KEEP_UNITS)
+        return false;
+    int64_t since = plat_now() - atomic_load_explicit(&chain->shm->shrunk_at,
+                                                      memory_order_relaxed);
+    return since < 0 || since >= SHRINK_PERIOD_NS;
+}
+
+uint64_t region_reserved(struct region_chain *chain)
+{
+    uint32_t first = first_of(chain), n = last_of(chain) - first + 1;
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < n && i < SHM_N_REGIONS; i++)
+        sum += atomic_load_explicit(&slot_of(chain, first + i)->n_units,
+                                    memory_order_relaxed);
+    return sum * SHM_UNIT;
+}
+
+/* -- beginning and end ------------------------------------------------------ */
+
+static void write_header(struct region_chain *chain)
+{
+    struct shm_queue *shm = chain->shm;
+
+    shm->magic = SHM_MAGIC;
+    shm->pid_namespace = chain->pid_namespace;
+    shm->maxsize = chain->maxsize;
+    shm->max_units = chain->max_units;
+    add_region(chain, 0, BLOCK, REGION_BASE_UNITS, 0);
+}
+
+int region_chain_new(struct region_chain *chain, uint32_t maxsize,
+                     uint32_t max_units)
+{
+    void *mem = NULL;
+    struct region_view *view;
+    int r = 0;
+    const struct plat_self *self = plat_self(&r);
+
+    if (!self)
+        return r;
+    *chain = (struct region_chain){.fd = -1,
+                                   .maxsize = maxsize,
+                                   .max_units = max_units,
+                                   .pid_namespace = self->pid_namespace};
+    size_t len = BLOCK + REGION_BASE_UNITS * SHM_UNIT;
+    r = plat_shm_new("chute-queue", &chain->fd);
+    if (r < 0)
+        return r;
+    r = plat_shm_reserve(chain->fd, 0, sizeof *chain->shm);
+    if (r < 0)
+        goto out;
+    r = plat_shm_reserve(chain->fd, BLOCK, len - BLOCK);
+    if (r < 0)
+        goto out;
+    r = plat_shm_seal(chain->fd);
+    if (r < 0)
+        goto out;
+    r = plat_map(chain->fd, 0, len, &mem);
+    if (r < 0)
+        goto out;
+    chain->shm = mem;
+    chain->map_len = len;
+    write_header(chain);
+    r = view_new(chain, 0, BLOCK, REGION_BASE_UNITS, &view);
+    if (r < 0)
+        goto out;
+    atomic_init(&chain->put_view, view);
+    r = view_new(chain, 0, BLOCK, REGION_BASE_UNITS, &view);
+    if (r < 0)
+        goto out;
+    atomic_init(&chain->get_view, view);
+    return 0;
+out:
+    region_chain_free(chain);
+    return r == -ENOSPC ? fail(CHUTE_ENOMEM) : r;
+}
+
+void region_chain_free(struct region_chain *chain)
+{
+    view_free(atomic_load_explicit(&chain->put_view, memory_order_relaxed));
+    view_free(atomic_load_explicit(&chain->get_view, memory_order_relaxed));
+    if (chain->shm)
+        plat_unmap(chain->shm, chain->map_len);
+    plat_close(chain->fd);
+}

@@ -1,0 +1,80 @@
+/* region.h - the memory of a queue: a chain of regions. See region.c. */
+#ifndef SHM_REGION_H
+#define SHM_REGION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shm/layout.h"
+
+/* Regions begin with this many units, or with all that the queue may use. */
+#define REGION_BASE_UNITS (65536 / SHM_UNIT)
+
+/* The largest region that an empty queue keeps. */
+#define REGION_KEEP_UNITS (4 * 1048576 / SHM_UNIT)
+
+/* A region as this process has it mapped. Constant once made. */
+struct region_view {
+    uint32_t number;
+    uint32_t n_units; /* checked; not read from shared memory again */
+    char *mem;
+    size_t map_len; /* 0: part of the first mapping */
+};
+
+/* A queue's memory as this process has it. */
+struct region_chain {
+    struct shm_queue *shm;
+    int fd;
+    uint32_t max_units; /* private copies of what is constant in shm */
+    uint32_t maxsize;
+    uint64_t pid_namespace;
+    size_t map_len;
+    /* The region that each side works on. Changed under that side's lock by
+     * one store of a pointer, so that a child forked at any moment has either
+     * the old view or the new one. */
+    struct region_view *_Atomic put_view;
+    struct region_view *_Atomic get_view;
+};
+
+/* Make the memory of a new queue: header and region 0. */
+int region_chain_new(struct region_chain *chain, uint32_t maxsize,
+                     uint32_t max_units);
+
+/* Unmap and close. */
+void region_chain_free(struct region_chain *chain);
+
+/* Under put_lock. The view of the region that puts go to. */
+int region_put_view(struct region_chain *chain, struct region_view **ret_view);
+
+/* Under get_lock. The view of the region that `head_pos` lies in, after leaving
+ * behind, and giving back, regions whose end it has reached. */
+int region_get_view(struct region_chain *chain, uint32_t head_pos,
+                    struct region_view **ret_view);
+
+/* Under put_lock. How many of the `used` units before tail_pos lie in the
+ * region that puts go to: at least so many. */
+uint32_t region_used(struct region_chain *chain, uint32_t tail_pos,
+                     uint32_t used);
+
+/* Under put_lock. Add a region that begins at tail_pos and has room for `need`
+ * units: twice as large as the last, or more. -EAGAIN: there is no slot until
+ * gets have left an old region; -ENOMEM and others: nothing has changed. */
+int region_grow(struct region_chain *chain, uint32_t tail_pos, uint32_t need);
+
+/* Under put_lock, the queue being empty. If the last region is larger than an
+ * empty queue keeps, add one of the size that a new queue has. Failure changes
+ * nothing. */
+int region_shrink(struct region_chain *chain, uint32_t tail_pos);
+
+/* Under put_lock, after its owner died: give back what it had reserved for a
+ * region that did not come to be. */
+void region_mend(struct region_chain *chain);
+
+/* Whether an empty queue should give memory back: the region that gets come from
+ * is larger than it keeps, and it did not do so just before. A hint: no lock. */
+bool region_is_excess(struct region_chain *chain);
+
+/* Bytes reserved for items, by the table. No lock: a figure for statistics. */
+uint64_t region_reserved(struct region_chain *chain);
+
+#endif

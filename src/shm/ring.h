@@ -1,0 +1,56 @@
+/* ring.h - items in the queue's memory: put one, get one, count. See ring.c.
+ *
+ * The caller holds the lock of the side that it works on; waiting is his too.
+ */
+#ifndef SHM_RING_H
+#define SHM_RING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shm/region.h"
+
+/* What an attempt found, where an error would say too much. */
+#define RING_FULL  1 /* no room, for nobody */
+#define RING_TIGHT 2 /* no room for this item; a smaller one might fit */
+#define RING_EMPTY 3
+
+/* The commit words as they were at one instant, the head's side's first. */
+struct ring_state {
+    uint64_t head;
+    uint64_t tail;
+};
+
+/* Items and units between the two, as far as they can be believed. */
+uint32_t ring_count(struct ring_state state);
+uint32_t ring_units(struct ring_state state);
+
+/* The units that an item of len bytes takes; more than any queue's if len is
+ * more than an item can have. */
+uint64_t ring_need(size_t len);
+
+/* A state that was true at one instant. No lock. */
+struct ring_state ring_look(struct region_chain *chain);
+
+/* Under put_lock. Append an item. 0; RING_FULL; RING_TIGHT; CHUTE_ECLOSED; CHUTE_ECORRUPT; CHUTE_ENOMEM; -ETIMEDOUT if the
+ * deadline passed in the middle of a long copy. Only 0 has changed anything.
+ * *ret_state is what was found. */
+int ring_put(struct region_chain *chain, const void *data, size_t len,
+             int64_t deadline, struct ring_state *ret_state);
+
+/* Whether no item was there. Reads head first: as head never passes tail, the
+ * two being equal means that they were so when tail was read. No lock. */
+bool ring_is_empty(struct region_chain *chain, struct ring_state *ret_state);
+
+/* Under get_lock. Take the oldest item into buf. 0 with *ret_len; RING_EMPTY;
+ * CHUTE_EOF; CHUTE_EMSGSIZE with *ret_len, the item staying; CHUTE_ECORRUPT;
+ * CHUTE_ENOMEM; -ETIMEDOUT as in ring_put(). Only 0 has taken anything. */
+int ring_get(struct region_chain *chain, void *buf, size_t cap, size_t *ret_len,
+             int64_t deadline, struct ring_state *ret_state);
+
+/* Under put_lock. Refuse puts from here on. */
+void ring_close(struct region_chain *chain);
+bool ring_is_closed(struct region_chain *chain);
+
+#endif
