@@ -1,0 +1,123 @@
+/* chute/queue.h - a queue between processes.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Many producers, many consumers, first in first out: if put A returned before
+ * put B began, A is got before B. An item is a message: a pickled value, or
+ * bytes as they are; both kinds may share one queue.
+ *
+ * Promise. put returned 0: the item is published exactly once, whatever then
+ * happens to the producer. A put cut short by death: published or not, never
+ * in part. get: at most once; a consumer that dies holding an item loses that
+ * one. Any participant may be killed at any instruction; the others go on.
+ *
+ * Threads. Calls marked - may run on one queue at once, from any processes and
+ * threads; the caller orders those marked X (free concerns only the calls of
+ * its own process).
+ *
+ *                  put   get   qsize  close  free
+ *          put      -     -      -      -     X
+ *          get      -     -      -      -     X
+ *          close    -     -      -      -     X
+ */
+#ifndef CHUTE_QUEUE_H
+#define CHUTE_QUEUE_H
+
+#include "chute/common.h"
+#include "chute/value.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct chute_queue chute_queue;
+
+struct chute_queue_options {
+    uint64_t size;    /* sizeof(struct chute_queue_options) */
+    uint64_t flags;   /* CHUTE_INTERRUPTIBLE */
+    uint64_t maxsize; /* items; 0: no limit but memory; at most 2^30 */
+    uint64_t memory;  /* bytes; 0: 8 GiB; 4096 .. 8 GiB */
+};
+
+/* Make a nameless queue, for this process and its children.
+ *
+ * `maxsize` bounds the items in the queue and `memory` the bytes, where an item
+ * takes its length rounded up to a multiple of 8, and 8 more. Shared memory is
+ * reserved as the queue fills, at most twice `memory` rounded up to a power of
+ * two; it is given back as the queue is drained, and a get that finds or leaves
+ * the queue empty gives back all but 4 MiB, once a second at most. Memory that
+ * the system does not have is CHUTE_ENOMEM at this call or at a put, never a
+ * SIGBUS later; -EFBIG is RLIMIT_FSIZE. Each process maps what it puts to and
+ * what it gets from, in pieces of up to twice `memory`: if it has no address
+ * space for a piece (RLIMIT_AS), its put or get is CHUTE_ENOMEM too, and nothing
+ * is lost. */
+CHUTE_API int chute_queue_new(chute_queue **ret_queue,
+                              const struct chute_queue_options *options);
+
+/* Append v. CHUTE_ENOMEM: no memory for the item; the queue is as it was.
+ * Blocks: while the queue is full; with CHUTE_NOWAIT only for a call of
+ * somebody else that is copying at that moment.
+ * Conditions: CHUTE_ETIMEDOUT (full), CHUTE_ECLOSED, CHUTE_EMSGSIZE (larger
+ * than `memory`). */
+CHUTE_API int chute_queue_put(chute_queue *queue, chute_value *v,
+                              int64_t timeout_ns);
+
+/* Take the oldest item. An item that was taken and is no value (CHUTE_EPICKLE,
+ * CHUTE_ENOTPLAIN, or a limit of the decoder) is not lost: *ret_value is then
+ * the message itself, a bytes value. With any other failure it is NULL, and
+ * nothing was taken. So *ret_value is always written, and always the caller's.
+ * Blocks: while the queue is empty; with CHUTE_NOWAIT as in put.
+ * Conditions: CHUTE_ETIMEDOUT (empty), CHUTE_EOF (closed and drained),
+ * CHUTE_EPICKLE, CHUTE_ENOTPLAIN. */
+CHUTE_API int chute_queue_get(chute_queue *queue, chute_value **ret_value,
+                              int64_t timeout_ns);
+
+/* The same for bytes as they are, without pickle: 0 bytes to 4 GiB less one.
+ * data and buf may be NULL where data_len and cap are 0. get_bytes copies into
+ * buf, of cap bytes, and sets *ret_len; an item longer than cap is
+ * CHUTE_EMSGSIZE: it stays the oldest, and *ret_len is the length it needs.
+ * Blocks: as put and get do.
+ * Conditions: as put; as get without the two of the decoder, plus
+ * CHUTE_EMSGSIZE. */
+CHUTE_API int chute_queue_put_bytes(chute_queue *queue, const void *data,
+                                    size_t data_len, int64_t timeout_ns);
+CHUTE_API int chute_queue_get_bytes(chute_queue *queue, void *buf, size_t cap,
+                                    size_t *ret_len, int64_t timeout_ns);
+
+/* How many items are in the queue, and whether that is none, or as many as
+ * maxsize allows: exact at one instant between call and return, so after a put
+ * or get of one's own has returned it is counted. empty and full give 1 or 0;
+ * a queue without maxsize is never full. */
+CHUTE_API int chute_queue_qsize(chute_queue *queue, size_t *ret_n_items);
+CHUTE_API int chute_queue_empty(chute_queue *queue);
+CHUTE_API int chute_queue_full(chute_queue *queue);
+
+/* Refuse further puts, in every process, and wake all who wait. Gets take what
+ * is left, then give CHUTE_EOF. Closing a closed queue does nothing.
+ * Blocks: for a put that is copying at that moment. */
+CHUTE_API int chute_queue_close(chute_queue *queue);
+
+struct chute_queue_stats {
+    uint64_t size;     /* set by the caller: sizeof(struct chute_queue_stats) */
+    uint64_t n_items;  /* items in the queue */
+    uint64_t used;     /* bytes they take, of `memory` */
+    uint64_t reserved; /* bytes of shared memory held for items */
+    uint64_t n_rescues; /* waits that the clock ended though work was there:
+                           wake-ups lost with those that were killed, and on an
+                           overloaded machine perhaps one that came very late */
+    uint64_t n_deaths;  /* participants that died inside a put or a get */
+};
+
+/* Fill *ret_stats as far as its size goes. For tests, tools, and whoever is on
+ * call: the figures are read one by one while others go on. */
+CHUTE_API int chute_queue_stat(chute_queue *queue,
+                               struct chute_queue_stats *ret_stats);
+
+/* Let go of the queue in this process; NULL is fine. The queue itself, and what
+ * is in it, live as long as any process holds it. Always NULL. */
+CHUTE_API chute_queue *chute_queue_free(chute_queue *queue);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* CHUTE_QUEUE_H */
