@@ -1,0 +1,140 @@
+/* fuzz-loads.c - chute_loads against whatever bytes there are.
+ *
+ * What decodes must encode; what was encoded must decode, and to a value that
+ * encodes to the same bytes again. Printing and comparing must come to an end.
+ * Built with -DCHUTE_FAULT, each input is then decoded and encoded once more
+ * with one allocation failing, which its first bytes choose: nothing may leak.
+ *
+ *     clang -fsanitize=fuzzer,address,undefined -DREPEAT_MAX=10000 \
+ *         -Iinclude -Isrc tests/fuzz/fuzz-loads.c src/codec/X.c src/base/X.c
+ *     ./a.out tests/fuzz/corpus/loads
+ *
+ * With -DFUZZ_MAIN it has a main() of its own, which runs the files it is
+ * given: the corpus as a regression test, with any compiler.
+ */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "chute.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+#define REQUIRE(cond)                                                          \
+    do {                                                                       \
+        if (!(cond)) {                                                         \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond);         \
+            abort();                                                           \
+        }                                                                      \
+    } while (0)
+
+/* -- faults ---------------------------------------------------------------- */
+
+static unsigned long n_until_fault; /* 0: none */
+
+#ifdef CHUTE_FAULT
+int fault(const char *site, int error)
+{
+    (void)site;
+    if (n_until_fault == 0 || --n_until_fault > 0)
+        return 0;
+    return error;
+}
+#endif
+
+static void run_with_fault(const uint8_t *data, size_t len)
+{
+    unsigned long n = 1;
+    chute_value *v;
+    void *pickle;
+    size_t pickle_len;
+
+    for (size_t i = 0; i < len && i < 8; i++)
+        n = n * 31 + data[i];
+    n_until_fault = 1 + n % (4 + len / 4);
+    if (chute_loads(data, len, &v, NULL) == 0) {
+        if (chute_dumps(v, &pickle, &pickle_len) == 0)
+            free(pickle);
+        chute_value_free(v);
+    }
+    n_until_fault = 0;
+}
+
+/* -- the properties -------------------------------------------------------- */
+
+/* Into little memory, so that it ends soon. */
+static void print(const chute_value *v)
+{
+    static char text[1 << 16];
+    FILE *to = fmemopen(text, sizeof text, "w");
+
+    REQUIRE(to != NULL);
+    chute_value_print(v, to);
+    fclose(to);
+}
+
+static void check(const chute_value *v)
+{
+    void *first, *second;
+    size_t first_len, second_len;
+    chute_value *back;
+
+    REQUIRE(chute_dumps(v, &first, &first_len) == 0);
+    REQUIRE(chute_loads(first, first_len, &back, NULL) == 0);
+    REQUIRE(chute_value_type(v) == chute_value_type(back));
+    REQUIRE(chute_dumps(back, &second, &second_len) == 0);
+    REQUIRE(first_len == second_len && memcmp(first, second, first_len) == 0);
+    chute_value_equal(v, back); /* not always: nan */
+    REQUIRE(chute_value_type(v) == CHUTE_FLOAT || chute_value_equal(v, v) == 1);
+    print(v);
+    chute_value_free(back);
+    free(first);
+    free(second);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    chute_value *v = NULL;
+    size_t pos = SIZE_MAX;
+    int r = chute_loads(data, len, &v, &pos);
+
+    if (r == 0) {
+        REQUIRE(v != NULL && pos == SIZE_MAX);
+        check(v);
+        chute_value_free(v);
+    } else {
+        REQUIRE(v == NULL && pos <= len);
+        REQUIRE(r == CHUTE_EPICKLE || r == CHUTE_ENOTPLAIN ||
+                r == CHUTE_ECYCLE || r == CHUTE_ELIMIT);
+    }
+    run_with_fault(data, len);
+    return 0;
+}
+
+#ifdef FUZZ_MAIN
+static void run_file(const char *name)
+{
+    static uint8_t data[1 << 24];
+    FILE *from = fopen(name, "rb");
+
+    REQUIRE(from != NULL);
+    size_t len = fread(data, 1, sizeof data, from);
+    fclose(from);
+    /* In memory of just its length, so that a sanitizer sees the end. */
+    uint8_t *copy = malloc(len ? len : 1);
+    REQUIRE(copy != NULL);
+    memcpy(copy, data, len);
+    LLVMFuzzerTestOneInput(copy, len);
+    free(copy);
+}
+
+int main(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        run_file(argv[i]);
+    printf("%d inputs\n", argc - 1);
+    return 0;
+}
+#endif

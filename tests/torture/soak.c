@@ -1,0 +1,701 @@
+/* soak.c - many producers and consumers, killed at random.
+ *
+ *     soak [--seconds N] [--kills N] [--seed N] [--peace]
+ *
+ * Several rounds, each with a fresh queue: n producers put as fast as they can,
+ * m consumers get; the supervisor kills one of them every few milliseconds and
+ * puts a new one in his place. Now and then it holds its hand for longer than a
+ * tick: what a kill has broken has to mend without newcomers.
+ *
+ * Counting. Each life of a producer has a number p, and its items numbers s; p
+ * and s are in the item, together with its length, and its bytes are made from
+ * them. In shared memory, which no kill can take away, lies the journal:
+ *
+ *     producer   started[p] = s + 1;  put;  done[p] = s + 1
+ *     consumer   get;  got[p][s]++
+ *
+ * When all is drained:
+ *
+ *     s < done, got 0               lost: at most one for each consumer that
+ *                                   was killed, for he may have held it
+ *     got > 1                       doubled: none
+ *     done <= s < started, got 1    published, though the producer was killed
+ *                                   before put returned: one for each at most
+ *     wrong bytes, an s that nobody
+ *     has started                   torn: none
+ *     s not above the last of p
+ *     at the same consumer          disorder: none
+ *
+ * Stalls. While the queue is not full, and producers are there, tail has to
+ * move; while it is not empty, and consumers are there, head. The supervisor
+ * looks every half millisecond. On a busy machine a stall may be nobody's
+ * fault: he who was to go on was waiting for a processor. So once a stall is
+ * SUSPICIOUS_NS old, the time that the participants, and the supervisor, spend
+ * waiting for a processor is read from /proc (schedstat), and what the one who
+ * waited longest has waited is taken off.
+ *
+ * With --peace nobody is killed. Then no wake-up may be lost either, so the tick
+ * has nothing to mend: the count of rescues has to be 0. (The count takes a
+ * wake-up for lost that has not arrived after 10 ms; where many more want to
+ * run than there are processors, that is nobody's fault. Not for CI.)
+ *
+ * A growing queue has its tides: producers put while consumers nap, until the
+ * queue holds FLOOD bytes, then the other way round; so regions are added,
+ * crossed and given back all the time.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "chute/error.h"
+#include "plat/plat.h"
+#include "shm/ring.h"
+#include "torture.h"
+
+#define MAX_LIVES 4096 /* of producers, in a round */
+#define MAX_SEQ   8192 /* items that one of them puts; then another comes */
+#define MAX_SEATS 16
+
+#define SMALL_LEN ((size_t)400)
+#define LARGE_LEN ((size_t)300000)
+#define FLOOD     (UINT64_C(24) << 20)
+#define MEMORY    (UINT64_C(64) << 20)
+#define TIDE_NS   CHUTE_MS(300) /* a tide turns at the latest after this */
+
+#define LOOK_US       500
+#define SUSPICIOUS_NS CHUTE_MS(10)
+#define END_NS        CHUTE_SEC(5) /* for the last to drain and leave */
+
+static const struct setup {
+    unsigned producers, consumers;
+    unsigned maxsize; /* 0: grows */
+} setups[] = {
+    {3, 3, 1}, {3, 3, 8}, {3, 3, 0}, {8, 8, 4}, {8, 8, 64}, {8, 8, 0},
+};
+
+#define N_SETUPS (sizeof setups / sizeof setups[0])
+
+static struct {
+    unsigned long seconds, kills;
+    uint64_t seed;
+    bool peace;
+} given = {.seconds = 30, .kills = ULONG_MAX, .seed = 1};
+
+/* -- what is shared --------------------------------------------------------- */
+
+struct life {
+    _Atomic uint32_t started, done;
+};
+
+struct journal {
+    _Atomic bool stop;      /* producers: finish */
+    _Atomic bool high_tide; /* producers nap, consumers work */
+    _Atomic uint32_t torn, disorder;
+    _Atomic uint64_t n_got;
+    _Atomic uint32_t
+        what; /* an error that no call should have given, negated */
+    struct life life[MAX_LIVES];
+    _Atomic uint8_t got[MAX_LIVES][MAX_SEQ];
+};
+
+static struct journal *journal;
+
+static const struct setup *setup;
+static chute_queue *queue;
+
+/* -- items ------------------------------------------------------------------ */
+
+struct head {
+    uint32_t life, seq;
+    uint64_t len;
+};
+
+static uint64_t item_id(uint32_t life, uint32_t seq)
+{
+    return (uint32_t)mix((uint64_t)life << 32 | seq);
+}
+
+/* Mostly small; in a growing queue some that do not fit its first region. */
+static size_t item_len(uint32_t life, uint32_t seq)
+{
+    uint64_t x = mix(item_id(life, seq));
+    size_t most = SMALL_LEN;
+
+    if (setup->maxsize == 0)
+        most = x % 64 == 0 ? LARGE_LEN : 10 * SMALL_LEN;
+    return sizeof(struct head) +
+           (size_t)(x >> 8) % (most - sizeof(struct head));
+}
+
+static size_t item_make(char *buf, uint32_t life, uint32_t seq)
+{
+    size_t len = item_len(life, seq);
+    struct head head = {life, seq, len};
+
+    memcpy(buf, &head, sizeof head);
+    item_fill(buf + sizeof head, len - sizeof head, item_id(life, seq));
+    return len;
+}
+
+/* Whether the item is whole, and one that was put. */
+static bool item_read(const char *buf, size_t len, struct head *ret_head)
+{
+    struct head head;
+
+    if (len < sizeof head)
+        return false;
+    memcpy(&head, buf, sizeof head);
+    *ret_head = head;
+    return head.life < MAX_LIVES && head.seq < MAX_SEQ && head.len == len &&
+           len == item_len(head.life, head.seq) &&
+           head.seq < atomic_load(&journal->life[head.life].started) &&
+           item_is(buf + sizeof head, len - sizeof head,
+                   item_id(head.life, head.seq));
+}
+
+/* -- participants ----------------------------------------------------------- */
+
+_Noreturn static void leave(int r)
+{
+    if (r < 0)
+        atomic_store(&journal->what, (uint32_t)-r);
+    _exit(r < 0);
+}
+
+static void nap(bool tide)
+{
+    if (setup->maxsize == 0 && tide)
+        usleep(2000);
+}
+
+/* Timeouts are short now and then: to give up is an operation too. */
+static int64_t timeout_of(uint64_t x)
+{
+    return x % 8 == 0 ? CHUTE_MS(1) : CHUTE_SEC(10);
+}
+
+_Noreturn static void produce(uint32_t life)
+{
+    static char buf[sizeof(struct head) + LARGE_LEN];
+    struct life *mine = &journal->life[life];
+
+    for (uint32_t s = 0; s < MAX_SEQ && !atomic_load(&journal->stop); s++) {
+        size_t len = item_make(buf, life, s);
+        int r;
+        nap(atomic_load(&journal->high_tide));
+        atomic_store(&mine->started, s + 1);
+        do
+            r = chute_queue_put_bytes(queue, buf, len,
+                                      timeout_of(item_id(life, s)));
+        while (r == CHUTE_ETIMEDOUT);
+        if (r < 0)
+            leave(r);
+        atomic_store(&mine->done, s + 1);
+    }
+    leave(0);
+}
+
+static void count_item(const char *buf, size_t len, uint32_t *next)
+{
+    struct head head;
+
+    if (!item_read(buf, len, &head)) {
+        atomic_fetch_add(&journal->torn, 1);
+        return;
+    }
+    atomic_fetch_add(&journal->got[head.life][head.seq], 1);
+    atomic_fetch_add(&journal->n_got, 1);
+    if (head.seq < next[head.life])
+        atomic_fetch_add(&journal->disorder, 1);
+    next[head.life] = head.seq + 1;
+}
+
+_Noreturn static void consume(uint64_t x)
+{
+    static char buf[sizeof(struct head) + LARGE_LEN];
+    static uint32_t next[MAX_LIVES];
+    size_t len;
+    int r;
+
+    for (;;) {
+        nap(!atomic_load(&journal->high_tide) && !atomic_load(&journal->stop));
+        r = chute_queue_get_bytes(queue, buf, sizeof buf, &len,
+                                  timeout_of(x = mix(x)));
+        if (r == 0)
+            count_item(buf, len, next);
+        else if (r != CHUTE_ETIMEDOUT)
+            leave(r == CHUTE_EOF ? 0 : r);
+    }
+}
+
+/* -- the supervisor --------------------------------------------------------- */
+
+struct seat {
+    pid_t pid; /* 0: nobody */
+    bool producer;
+    int64_t waited_ns; /* for a processor, up to when the stall was noticed */
+};
+
+/* One side of the queue: how long it has stood still with work to do. */
+struct side {
+    uint64_t word;
+    int64_t since;
+    bool suspicious;
+    int64_t our_wait_ns; /* as seat.waited_ns, of the supervisor */
+    int64_t worst_ns;
+};
+
+static struct {
+    struct seat seat[MAX_SEATS];
+    unsigned n_seats;
+    struct side head, tail;
+    uint32_t n_lives;
+    uint64_t random;
+    int64_t next_kill, tide_since;
+    unsigned long producer_kills, consumer_kills;
+    const char *what;
+} round_;
+
+static uint64_t chance(void)
+{
+    return round_.random = mix(round_.random);
+}
+
+static void wrong(const char *what)
+{
+    if (!round_.what)
+        round_.what = what;
+}
+
+static void seat_fill(struct seat *seat)
+{
+    uint32_t life = round_.n_lives;
+    uint64_t x = chance();
+
+    if (seat->producer && life == MAX_LIVES) {
+        seat->pid = 0;
+        return;
+    }
+    round_.n_lives += seat->producer;
+    seat->waited_ns = 0;
+    seat->pid = fork();
+    MUST(seat->pid);
+    if (seat->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (seat->producer)
+            produce(life);
+        consume(x);
+    }
+}
+
+/* Take note of how it ended. */
+static void seat_empty(struct seat *seat, int status)
+{
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
+        if (seat->producer)
+            round_.producer_kills++;
+        else
+            round_.consumer_kills++;
+    } else if (status != 0) {
+        wrong("a participant failed");
+    }
+    seat->pid = 0;
+}
+
+static void kill_one(void)
+{
+    struct seat *seat = &round_.seat[chance() % round_.n_seats];
+    int status;
+
+    if (!seat->pid)
+        return;
+    MUST(kill(seat->pid, SIGKILL));
+    MUST(waitpid(seat->pid, &status, 0));
+    seat_empty(seat, status);
+    seat_fill(seat);
+}
+
+/* Producers that have put all they may leave by themselves. */
+static void replace_leavers(void)
+{
+    int status;
+
+    for (unsigned i = 0; i < round_.n_seats; i++) {
+        struct seat *seat = &round_.seat[i];
+        if (!seat->pid || waitpid(seat->pid, &status, WNOHANG) <= 0)
+            continue;
+        seat_empty(seat, status);
+        seat_fill(seat);
+    }
+}
+
+/* -- stalls ----------------------------------------------------------------- */
+
+/* How long a process has waited for a processor in its life; 0: unknown. */
+static int64_t wait_of(pid_t pid)
+{
+    char path[64];
+    long long ran, waited = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/schedstat", (int)pid);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return 0;
+    if (fscanf(file, "%lld %lld", &ran, &waited) != 2)
+        waited = 0;
+    fclose(file);
+    return waited;
+}
+
+static void side_suspect(struct side *side)
+{
+    side->suspicious = true;
+    side->our_wait_ns = wait_of(getpid());
+    for (unsigned i = 0; i < round_.n_seats; i++)
+        round_.seat[i].waited_ns = wait_of(round_.seat[i].pid);
+}
+
+/* The stall so far, without what the machine is to blame for. */
+static int64_t side_stall(const struct side *side, int64_t now)
+{
+    int64_t most = wait_of(getpid()) - side->our_wait_ns;
+
+    for (unsigned i = 0; i < round_.n_seats; i++) {
+        const struct seat *seat = &round_.seat[i];
+        int64_t waited = wait_of(seat->pid) - seat->waited_ns;
+        if (waited > most)
+            most = waited;
+    }
+    return now - side->since - most;
+}
+
+/* Count a stall that is over, or that the round's end has cut short. */
+static void side_settle(struct side *side, int64_t now)
+{
+    int64_t stall = now - side->since;
+
+    if (side->suspicious)
+        stall = side_stall(side, now);
+    else if (stall > SUSPICIOUS_NS)
+        return; /* it was the supervisor that was late */
+    if (stall > side->worst_ns)
+        side->worst_ns = stall;
+}
+
+static void side_look(struct side *side, uint64_t word, bool work, int64_t now)
+{
+    if (word != side->word || !work) {
+        side_settle(side, now);
+        side->word = word;
+        side->since = now;
+        side->suspicious = false;
+    } else if (!side->suspicious && now - side->since > SUSPICIOUS_NS) {
+        side_suspect(side);
+    }
+}
+
+static void look(void)
+{
+    struct region_chain *chain = chain_of(queue);
+    struct ring_state state = ring_look(chain);
+    bool tides = setup->maxsize == 0;
+    bool high = atomic_load(&journal->high_tide);
+    uint64_t used = (uint64_t)ring_units(state) * SHM_UNIT;
+    uint32_t maxsize = tides ? UINT32_MAX : setup->maxsize;
+    int64_t now = plat_now();
+
+    side_look(&round_.tail, state.tail,
+              ring_count(state) < maxsize && used < MEMORY - 2 * LARGE_LEN &&
+                  !(tides && high),
+              now);
+    side_look(&round_.head, state.head,
+              ring_count(state) > 0 && !(tides && !high), now);
+    if (tides && ((high ? used == 0 : used > FLOOD) ||
+                  now - round_.tide_since > TIDE_NS)) {
+        atomic_store(&journal->high_tide, !high);
+        round_.tide_since = now;
+        round_.head.since = round_.tail.since = now;
+        round_.head.suspicious = round_.tail.suspicious = false;
+    }
+}
+
+/* -- a round ---------------------------------------------------------------- */
+
+static void schedule_kill(int64_t now)
+{
+    /* One to five milliseconds; once in twenty, three ticks. */
+    uint64_t x = chance();
+
+    round_.next_kill =
+        now +
+        (x % 20 == 0 ? CHUTE_MS(150) : CHUTE_MS(1) + (int64_t)(x % 4000000));
+}
+
+static void run(int64_t end, unsigned long kills)
+{
+    int64_t now;
+
+    while ((now = plat_now()) < end &&
+           round_.producer_kills + round_.consumer_kills < kills &&
+           round_.n_lives < MAX_LIVES) {
+        usleep(LOOK_US);
+        look();
+        if (now >= round_.next_kill && !given.peace) {
+            kill_one();
+            schedule_kill(now);
+        }
+        replace_leavers();
+    }
+    side_settle(&round_.tail, now);
+    side_settle(&round_.head, now);
+}
+
+/* Wait until all producers, or all consumers, have left. */
+static void await_leavers(bool producers, int64_t end)
+{
+    for (unsigned i = 0; i < round_.n_seats; i++) {
+        struct seat *seat = &round_.seat[i];
+        int status;
+        while (seat->pid && seat->producer == producers) {
+            if (plat_now() > end) {
+                wrong(producers ? "a producer hung" : "a consumer hung");
+                kill(seat->pid, SIGKILL);
+            }
+            if (waitpid(seat->pid, &status, WNOHANG) > 0)
+                seat_empty(seat, status);
+            else
+                usleep(LOOK_US);
+        }
+    }
+}
+
+struct counts {
+    unsigned long producer_kills, consumer_kills;
+    unsigned long items, lost, doubled, torn, disorder, unreturned, rescues;
+    int64_t stall_ns;
+};
+
+static void count_life(uint32_t life, struct counts *counts)
+{
+    uint32_t started = atomic_load(&journal->life[life].started);
+    uint32_t done = atomic_load(&journal->life[life].done);
+
+    for (uint32_t s = 0; s < MAX_SEQ; s++) {
+        uint8_t got = atomic_load(&journal->got[life][s]);
+        counts->lost += s < done && got == 0;
+        counts->doubled += got > 1;
+        counts->unreturned += s >= done && s < started && got == 1;
+        counts->torn += s >= started && got > 0;
+    }
+}
+
+static void check_quiet(void)
+{
+    if (chute_queue_empty(queue) != 1)
+        wrong("the drained queue is not empty");
+    if (!locks_are_free(queue))
+        wrong("a lock is not free");
+    if (!memory_is_exact(queue))
+        wrong("memory that no region names");
+    if (held_when_empty(queue) > HELD_WHEN_EMPTY)
+        wrong("the empty queue holds memory");
+}
+
+static void settle(struct counts *counts)
+{
+    struct chute_queue_stats stat = {.size = sizeof stat};
+
+    for (uint32_t life = 0; life < round_.n_lives; life++)
+        count_life(life, counts);
+    MUST(chute_queue_stat(queue, &stat));
+    counts->rescues = (unsigned long)stat.n_rescues;
+    counts->items = (unsigned long)atomic_load(&journal->n_got);
+    counts->torn += atomic_load(&journal->torn);
+    counts->disorder = atomic_load(&journal->disorder);
+    counts->producer_kills = round_.producer_kills;
+    counts->consumer_kills = round_.consumer_kills;
+    counts->stall_ns = round_.head.worst_ns > round_.tail.worst_ns
+                           ? round_.head.worst_ns
+                           : round_.tail.worst_ns;
+    /* put gives nothing back to its caller when it is killed, get gives
+     * nothing to its journal: one item each. */
+    if (counts->lost > counts->consumer_kills)
+        wrong("more lost than consumers killed");
+    if (counts->unreturned > counts->producer_kills)
+        wrong("more published than producers killed");
+    if (given.peace && counts->rescues)
+        wrong("a wake-up was lost");
+    if (counts->doubled || counts->torn || counts->disorder)
+        wrong("doubled, torn or out of order");
+    if (counts->stall_ns > PROMISE_NS)
+        wrong("stalled");
+    if (atomic_load(&journal->what))
+        wrong(chute_strerror(-(int)atomic_load(&journal->what)));
+}
+
+static void begin(uint64_t seed)
+{
+    int64_t now = plat_now();
+
+    memset(&round_, 0, sizeof round_);
+    round_.random = seed;
+    round_.n_seats = setup->producers + setup->consumers;
+    journal = shared_new(sizeof *journal);
+    MUST(chute_queue_new(&queue, CHUTE_OPTIONS(chute_queue_options,
+                                               .maxsize = setup->maxsize,
+                                               .memory = MEMORY)));
+    for (unsigned i = 0; i < round_.n_seats; i++) {
+        round_.seat[i].producer = i < setup->producers;
+        seat_fill(&round_.seat[i]);
+    }
+    round_.tide_since = round_.head.since = round_.tail.since = now;
+    schedule_kill(now + CHUTE_MS(50));
+}
+
+static void end(void)
+{
+    queue = chute_queue_free(queue);
+    plat_unmap(journal, sizeof *journal);
+}
+
+static void play(uint64_t seed, int64_t ns, unsigned long kills,
+                 struct counts *ret_counts)
+{
+    *ret_counts = (struct counts){0};
+    begin(seed);
+    run(plat_now() + ns, kills);
+    atomic_store(&journal->stop, true);
+    await_leavers(true, plat_now() + END_NS);
+    MUST(chute_queue_close(queue));
+    await_leavers(false, plat_now() + END_NS);
+    check_quiet();
+    settle(ret_counts);
+    end();
+}
+
+/* -- main ------------------------------------------------------------------- */
+
+static unsigned count_fds(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    unsigned n = 0;
+
+    if (!dir)
+        return 0;
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n;
+}
+
+static void print_row(const char *name, const struct counts *counts)
+{
+    printf("%-12s %7lu %7lu %10lu %6lu %7lu %5lu %6lu %6lu %7lu %8.1f  %s\n",
+           name, counts->producer_kills, counts->consumer_kills, counts->items,
+           counts->lost, counts->doubled, counts->torn, counts->disorder,
+           counts->unreturned, counts->rescues, ms_of(counts->stall_ns),
+           round_.what ? round_.what : "ok");
+    fflush(stdout);
+}
+
+static void add(struct counts *total, const struct counts *counts)
+{
+    total->producer_kills += counts->producer_kills;
+    total->consumer_kills += counts->consumer_kills;
+    total->items += counts->items;
+    total->lost += counts->lost;
+    total->doubled += counts->doubled;
+    total->torn += counts->torn;
+    total->disorder += counts->disorder;
+    total->unreturned += counts->unreturned;
+    total->rescues += counts->rescues;
+    if (counts->stall_ns > total->stall_ns)
+        total->stall_ns = counts->stall_ns;
+}
+
+static void take_arguments(char **argv)
+{
+    for (char **arg = argv + 1; *arg; arg += 2) {
+        if (!strcmp(*arg, "--peace")) {
+            given.peace = true;
+            arg--;
+            continue;
+        }
+        if (!arg[1])
+            goto usage;
+        unsigned long n = strtoul(arg[1], NULL, 10);
+        if (!strcmp(*arg, "--seconds"))
+            given.seconds = n;
+        else if (!strcmp(*arg, "--kills"))
+            given.kills = n;
+        else if (!strcmp(*arg, "--seed"))
+            given.seed = n;
+        else
+            goto usage;
+    }
+    return;
+usage:
+    fprintf(stderr,
+            "usage: soak [--seconds N] [--kills N] [--seed N] [--peace]\n");
+    exit(EXIT_TROUBLE);
+}
+
+/* Rounds until time, or kills, are used up. Whether all were well. */
+static bool soak(struct counts *total)
+{
+    int64_t all = CHUTE_SEC((int64_t)given.seconds);
+    int64_t finish = plat_now() + all, each = all / (int64_t)N_SETUPS;
+    bool well = true;
+
+    if (each > CHUTE_SEC(10))
+        each = CHUTE_SEC(10);
+    for (unsigned i = 0; plat_now() + each / 2 < finish; i++) {
+        unsigned long used = total->producer_kills + total->consumer_kills;
+        struct counts counts;
+        char name[32];
+        if (used >= given.kills)
+            break;
+        setup = &setups[i % N_SETUPS];
+        play(mix(given.seed + i), each, given.kills - used, &counts);
+        snprintf(name, sizeof name,
+                 setup->maxsize ? "%ux%u max %u" : "%ux%u grows",
+                 setup->producers, setup->consumers, setup->maxsize);
+        print_row(name, &counts);
+        add(total, &counts);
+        well = well && !round_.what;
+    }
+    return well;
+}
+
+int main(int argc, char **argv)
+{
+    struct counts total = {0};
+    unsigned n_fds = count_fds();
+
+    (void)argc;
+    take_arguments(argv);
+    printf("%-12s %7s %7s %10s %6s %7s %5s %6s %6s %7s %8s\n", "queue",
+           "p.kills", "c.kills", "items", "lost", "doubled", "torn", "order",
+           "unret.", "rescues", "stall ms");
+    bool well = soak(&total);
+    if (count_fds() != n_fds) {
+        wrong("descriptors were left open");
+        well = false;
+    }
+    print_row("total", &total);
+    printf(
+        "lost: held by a consumer that was killed, at most one each; unret.: "
+        "published by a producer that was; seed %llu\n",
+        (unsigned long long)given.seed);
+    puts(well ? "soak: the promise held" : "soak: BROKEN");
+    return well ? 0 : EXIT_BROKEN;
+}

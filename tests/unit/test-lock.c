@@ -1,0 +1,263 @@
+/* test-lock.c - src/shm/lock.c: one owner at a time, whoever dies. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "chute/common.h"
+#include "shm/lock.h"
+#include "test.h"
+
+/* A page that children share. */
+struct shared {
+    struct shm_lock lock;
+    _Atomic uint32_t step;
+    uint64_t counter; /* under lock */
+};
+
+static struct shared *shared_new(void)
+{
+    void *mem;
+
+    CHECK_OK(plat_map(-1, 0, sizeof(struct shared), &mem));
+    return mem;
+}
+
+static void shared_free(struct shared *s)
+{
+    plat_unmap(s, sizeof *s);
+}
+
+static int64_t in_ms(int ms)
+{
+    return plat_now() + CHUTE_MS(ms);
+}
+
+static void await_step(struct shared *s, uint32_t step)
+{
+    while (atomic_load(&s->step) < step)
+        usleep(1000);
+}
+
+/* Run fn(s) in a child. */
+static pid_t child(void (*fn)(struct shared *), struct shared *s)
+{
+    pid_t pid = fork();
+
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        fn(s);
+        _exit(0);
+    }
+    return pid;
+}
+
+static void reap(pid_t pid, int expected_status)
+{
+    int status;
+
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(status, expected_status);
+}
+
+static void hold_until_killed(struct shared *s)
+{
+    CHECK_EQ(lock_take(&s->lock, PLAT_NEVER, false), 0);
+    atomic_store(&s->step, 1);
+    for (;;)
+        pause();
+}
+
+TEST(a_free_lock_is_taken_and_dropped)
+{
+    struct shared *s = shared_new();
+
+    CHECK_EQ(lock_take(&s->lock, 0, false), 0);
+    CHECK_EQ(atomic_load(&s->lock.word), (uint32_t)gettid());
+    lock_drop(&s->lock);
+    CHECK_EQ(atomic_load(&s->lock.word), 0);
+    shared_free(s);
+}
+
+TEST(the_same_thread_cannot_take_it_twice)
+{
+    struct shared *s = shared_new();
+
+    CHECK_EQ(lock_take(&s->lock, PLAT_NEVER, false), 0);
+    CHECK_EQ(lock_take(&s->lock, PLAT_NEVER, false), -EDEADLK);
+    lock_drop(&s->lock);
+    CHECK_EQ(lock_take(&s->lock, 0, false), 0);
+    lock_drop(&s->lock);
+    shared_free(s);
+}
+
+TEST(a_deadline_ends_the_wait_for_a_held_lock)
+{
+    struct shared *s = shared_new();
+    pid_t pid = child(hold_until_killed, s);
+
+    await_step(s, 1);
+    int64_t before = plat_now();
+    CHECK_EQ(lock_take(&s->lock, in_ms(70), false), -ETIMEDOUT);
+    CHECK(plat_now() - before >= CHUTE_MS(70));
+    CHECK_EQ(lock_take(&s->lock, 0, false), -ETIMEDOUT);
+    kill(pid, SIGKILL);
+    reap(pid, SIGKILL);
+    shared_free(s);
+}
+
+TEST(a_killed_owner_leaves_the_lock_to_the_next)
+{
+    struct shared *s = shared_new();
+    pid_t pid = child(hold_until_killed, s);
+
+    await_step(s, 1);
+    kill(pid, SIGKILL);
+    CHECK_EQ(lock_take(&s->lock, in_ms(5000), false), LOCK_DIED);
+    CHECK_EQ(atomic_load(&s->lock.n_deaths), 1);
+    CHECK_EQ(atomic_load(&s->lock.n_rescues), 0);
+    lock_drop(&s->lock);
+    CHECK_EQ(lock_take(&s->lock, 0, false), 0);
+    lock_drop(&s->lock);
+    reap(pid, SIGKILL);
+    shared_free(s);
+}
+
+static void wait_then_drop(struct shared *s)
+{
+    atomic_fetch_add(&s->step, 1);
+    int r = lock_take(&s->lock, PLAT_NEVER, false);
+    CHECK(r == 0 || r == LOCK_DIED);
+    lock_drop(&s->lock);
+}
+
+TEST(sleeping_waiters_all_get_it_after_the_owner_was_killed)
+{
+    struct shared *s = shared_new();
+    pid_t owner = child(hold_until_killed, s), waiter[5];
+
+    await_step(s, 1);
+    for (int i = 0; i < 5; i++)
+        waiter[i] = child(wait_then_drop, s);
+    await_step(s, 6);
+    usleep(20000); /* most of them sleep now; the test holds if they do not */
+    kill(owner, SIGKILL);
+    reap(owner, SIGKILL);
+    for (int i = 0; i < 5; i++)
+        reap(waiter[i], 0);
+    CHECK_EQ(atomic_load(&s->lock.n_deaths), 1);
+    shared_free(s);
+}
+
+/* The kernel may have been unable to help: the word names a thread that is no
+ * more, and no bit says so. */
+TEST(an_owner_that_vanished_without_a_trace_is_found_out)
+{
+    struct shared *s = shared_new();
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(0);
+    reap(pid, 0);
+    atomic_store(&s->lock.word, (uint32_t)pid);
+    CHECK_EQ(lock_take(&s->lock, in_ms(10000), false), LOCK_DIED);
+    CHECK_EQ(atomic_load(&s->lock.word) & PLAT_OWNER_MASK, (uint32_t)gettid());
+    lock_drop(&s->lock);
+    shared_free(s);
+}
+
+/* fork(2) itself registers no robust list for the child; the library does. */
+TEST(a_child_of_the_bare_system_call_is_covered_too)
+{
+    struct shared *s = shared_new();
+
+    CHECK_EQ(lock_take(&s->lock, 0, false), 0); /* we have an identity */
+    lock_drop(&s->lock);
+    pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        if (lock_take(&s->lock, 0, false) != 0 ||
+            atomic_load(&s->lock.word) != (uint32_t)syscall(SYS_gettid))
+            syscall(SYS_exit_group, 1);
+        atomic_store(&s->step, 1);
+        for (;;)
+            pause();
+    }
+    await_step(s, 1);
+    kill(pid, SIGKILL);
+    reap(pid, SIGKILL);
+    CHECK_EQ(lock_take(&s->lock, 0, false), LOCK_DIED);
+    lock_drop(&s->lock);
+    shared_free(s);
+}
+
+static void on_signal(int signal)
+{
+    (void)signal;
+}
+
+TEST(a_signal_ends_the_wait_if_it_may)
+{
+    struct shared *s = shared_new();
+    pid_t pid = child(hold_until_killed, s);
+    struct sigaction action = {.sa_handler = on_signal};
+    timer_t timer;
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
+                             .sigev_signo = SIGUSR1};
+    struct itimerspec often = {.it_value = {.tv_nsec = 10000000},
+                               .it_interval = {.tv_nsec = 10000000}};
+
+    await_step(s, 1);
+    sigaction(SIGUSR1, &action, NULL);
+    CHECK_OK(timer_create(CLOCK_MONOTONIC, &event, &timer));
+    CHECK_OK(timer_settime(timer, 0, &often, NULL));
+    CHECK_EQ(lock_take(&s->lock, in_ms(10000), true), -EINTR);
+    CHECK_EQ(lock_take(&s->lock, in_ms(100), false), -ETIMEDOUT);
+    timer_delete(timer);
+    kill(pid, SIGKILL);
+    reap(pid, SIGKILL);
+    shared_free(s);
+}
+
+#define N_ROUNDS 20000
+
+static void *count_up(void *arg)
+{
+    struct shared *s = arg;
+
+    for (int i = 0; i < N_ROUNDS; i++) {
+        CHECK_EQ(lock_take(&s->lock, PLAT_NEVER, false), 0);
+        s->counter++;
+        lock_drop(&s->lock);
+    }
+    return NULL;
+}
+
+static void count_up_in_two_threads(struct shared *s)
+{
+    pthread_t thread;
+
+    CHECK_OK(pthread_create(&thread, NULL, count_up, s));
+    count_up(s);
+    pthread_join(thread, NULL);
+}
+
+TEST(threads_and_processes_exclude_each_other)
+{
+    struct shared *s = shared_new();
+    pid_t pid[3];
+
+    for (int i = 0; i < 3; i++)
+        pid[i] = child(count_up_in_two_threads, s);
+    count_up_in_two_threads(s);
+    for (int i = 0; i < 3; i++)
+        reap(pid[i], 0);
+    CHECK_EQ(s->counter, 8 * N_ROUNDS);
+    CHECK_EQ(atomic_load(&s->lock.word), 0);
+    CHECK_EQ(atomic_load(&s->lock.n_rescues), 0);
+    shared_free(s);
+}

@@ -1,0 +1,614 @@
+/* test-pickle-read.c - pickles become values, or are refused in the right way.
+ *
+ * What Python's own pickles mean is asked of Python, in
+ * tests/conformance/pickle.py. Here are the pickles that Python does not write.
+ */
+#define _GNU_SOURCE
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "chute.h"
+#include "test.h"
+
+#define DEEP 1000000
+
+/* A string literal with its length, NULs and all. */
+#define LIT(s) (s), sizeof(s) - 1
+
+#define HEAD "\x80\x04"
+
+/* It decodes, and prints as `expected`. */
+static void gives(const char *data, size_t len, const char *expected)
+{
+    chute_value *v;
+    char *text = NULL;
+    size_t text_len;
+    FILE *to = open_memstream(&text, &text_len);
+
+    CHECK(to != NULL);
+    CHECK_OK(chute_loads(data, len, &v, NULL));
+    CHECK_OK(chute_value_print(v, to));
+    CHECK_EQ(fclose(to), 0);
+    CHECK_STR(text, expected);
+    free(text);
+    chute_value_free(v);
+}
+
+/* It is refused, with this code, at this place. */
+static void refused(const char *data, size_t len, int code, size_t pos)
+{
+    chute_value *v = (chute_value *)&v;
+    size_t at = SIZE_MAX;
+    /* In memory of its own, so that a sanitizer sees a read past the end. */
+    char *copy = malloc(len ? len : 1);
+
+    CHECK(copy != NULL);
+    memcpy(copy, data, len);
+    CHECK_ERR(chute_loads(copy, len, &v, &at), code);
+    CHECK_EQ(v, (chute_value *)&v);
+    CHECK_EQ(at, pos);
+    CHECK_ERR(chute_loads(copy, len, &v, NULL), code);
+    free(copy);
+}
+
+/* `unit` n times over, between what begins and what ends it. */
+static char *repeated(const char *begin, size_t begin_len, const char *unit,
+                      size_t unit_len, size_t n, const char *end,
+                      size_t end_len, size_t *ret_len)
+{
+    char *data = malloc(begin_len + n * unit_len + end_len);
+
+    CHECK(data != NULL);
+    memcpy(data, begin, begin_len);
+    for (size_t i = 0; i < n; i++)
+        memcpy(data + begin_len + i * unit_len, unit, unit_len);
+    memcpy(data + begin_len + n * unit_len, end, end_len);
+    *ret_len = begin_len + n * unit_len + end_len;
+    return data;
+}
+
+/* -- form ------------------------------------------------------------------ */
+
+TEST(a_pickle_is_one_object_and_then_the_end)
+{
+    gives(LIT(HEAD "N."), "None");
+    gives(LIT("N."), "None");
+    gives(LIT("\x80\x02N."), "None");
+    gives(LIT("\x80\x05N."), "None");
+    refused(LIT(""), CHUTE_EPICKLE, 0);
+    refused(LIT("\x80"), CHUTE_EPICKLE, 0);
+    refused(LIT("\x80\x06N."), CHUTE_EPICKLE, 0);
+    refused(LIT(HEAD), CHUTE_EPICKLE, 2);
+    refused(LIT(HEAD "N"), CHUTE_EPICKLE, 3);
+    refused(LIT(HEAD "."), CHUTE_EPICKLE, 2);
+    refused(LIT(HEAD "NN."), CHUTE_EPICKLE, 4);
+    refused(LIT(HEAD "(N."), CHUTE_EPICKLE, 4);
+    refused(LIT(HEAD "N.N"), CHUTE_EPICKLE, 4);
+    refused(LIT(HEAD "N.\n"), CHUTE_EPICKLE, 4);
+}
+
+TEST(every_opcode_that_is_cut_off_is_refused_where_it_begins)
+{
+    static const char whole[] =
+        HEAD "\x95\x00\x00\x00\x00\x00\x00\x00\x00"
+             "(K\1M\1\1J\1\1\1\1\x8a\2\1\1\x8b\2\0\0\0\1\1G\1\1\1\1\1\1\1\1"
+             "\x8c\2hiX\2\0\0\0hi\x8d\2\0\0\0\0\0\0\0hi"
+             "C\2hi"
+             "B\2\0\0\0hi\x8e\2\0\0\0\0\0\0\0hi"
+             "\x96\2\0\0\0\0\0\0\0hiq\1r\2\0\0\0h\1j\2\0\0\0"
+             "c__builtin__\nset\n]\x85Rt.";
+    chute_value *v;
+
+    CHECK_OK(chute_loads(whole, sizeof whole - 1, &v, NULL));
+    chute_value_free(v);
+    for (size_t len = 0; len < sizeof whole - 1; len++) {
+        char *cut = malloc(len ? len : 1);
+        size_t pos;
+        CHECK(cut != NULL);
+        memcpy(cut, whole, len);
+        CHECK_ERR(chute_loads(cut, len, &v, &pos), CHUTE_EPICKLE);
+        CHECK(pos <= len);
+        free(cut);
+    }
+}
+
+TEST(a_frame_is_a_hint_but_not_longer_than_the_rest)
+{
+    gives(LIT(HEAD "\x95\1\0\0\0\0\0\0\0K\1."), "1");
+    refused(LIT(HEAD "\x95\4\0\0\0\0\0\0\0K\1."), CHUTE_EPICKLE, 2);
+    refused(LIT(HEAD "\x95\xff\xff\xff\xff\xff\xff\xff\xffK\1."), CHUTE_EPICKLE,
+            2);
+}
+
+TEST(a_length_beyond_the_end_is_refused_before_memory_is_asked_for)
+{
+    refused(LIT(HEAD "X\xff\xff\xff\xff."), CHUTE_EPICKLE, 2);
+    refused(LIT(HEAD "\x8d\xff\xff\xff\xff\xff\xff\xff\xff."), CHUTE_EPICKLE,
+            2);
+    refused(LIT(HEAD "\x8e\xff\xff\xff\xff\xff\xff\xff\x7f."), CHUTE_EPICKLE,
+            2);
+    refused(LIT("\x80\x05\x96\0\0\0\0\1\0\0\0."), CHUTE_EPICKLE, 2);
+    refused(LIT(HEAD "\x8b\xff\xff\xff\xff."), CHUTE_EPICKLE, 2);
+    refused(LIT(HEAD "\x8b\xff\xff\xff\x7f."), CHUTE_EPICKLE, 2);
+}
+
+TEST(what_is_garbage_and_what_needs_python_are_told_apart)
+{
+    refused(LIT(HEAD "\xff."), CHUTE_EPICKLE, 2);
+    refused(LIT("{\"json\": 1}"), CHUTE_EPICKLE, 0);
+    refused(LIT("I1\n."), CHUTE_EPICKLE, 0);
+    refused(LIT("S'a'\n."), CHUTE_EPICKLE, 0);
+    refused(LIT("\x80\2U\1a."), CHUTE_EPICKLE, 2);
+    refused(LIT(HEAD "N2."), CHUTE_EPICKLE, 3);
+    refused(LIT("\x80\2cos\nsystem\n."), CHUTE_ENOTPLAIN, 2);
+    refused(LIT("\x80\2cos\nsystem"), CHUTE_EPICKLE, 2);
+    refused(LIT(HEAD "\x8c\2os\x8c\6system\x93."), CHUTE_ENOTPLAIN, 14);
+    refused(LIT(HEAD "NN\x93."), CHUTE_EPICKLE, 4);
+    refused(LIT(HEAD "N)\x81."), CHUTE_ENOTPLAIN, 4);
+    refused(LIT(HEAD "Nb."), CHUTE_ENOTPLAIN, 3);
+    refused(LIT(HEAD "P1\n."), CHUTE_ENOTPLAIN, 2);
+    refused(LIT(HEAD "\x82\1."), CHUTE_ENOTPLAIN, 2);
+    refused(LIT("\x80\5\x97."), CHUTE_ENOTPLAIN, 2);
+    refused(LIT(HEAD "N)R."), CHUTE_EPICKLE, 4);
+}
+
+TEST(wrong_arguments_are_refused)
+{
+    chute_value *v;
+
+    CHECK_ERR(chute_loads(NULL, 1, &v, NULL), CHUTE_EINVAL);
+    CHECK_ERR(chute_loads("N.", 2, NULL, NULL), CHUTE_EINVAL);
+    CHECK_ERR(chute_loads(NULL, 0, &v, NULL), CHUTE_EPICKLE);
+}
+
+/* -- stack and marks ------------------------------------------------------- */
+
+TEST(the_stack_is_never_taken_below_its_end_or_a_mark)
+{
+    refused(LIT(HEAD "0."), CHUTE_EPICKLE, 2);
+    refused(LIT(HEAD "1."), CHUTE_EPICKLE, 2);
+    refused(LIT(HEAD "a."), CHUTE_EPICKLE, 2);
+    refused(LIT(HEAD "Na."), CHUTE_EPICKLE, 3);
+    refused(LIT(HEAD "e."), CHUTE_EPICKLE, 2);
+    refused(LIT(HEAD "(e."), CHUTE_EPICKLE, 3);
+    refused(LIT(HEAD "](Na."), CHUTE_EPICKLE, 5);
+    refused(LIT(HEAD "]((e."), CHUTE_EPICKLE, 5);
+    refused(LIT(HEAD "}N(Ns."), CHUTE_EPICKLE, 6);
+    refused(LIT(HEAD "\x85."), CHUTE_EPICKLE, 2);
+    refused(LIT(HEAD "NN\x87."), CHUTE_EPICKLE, 4);
+    refused(LIT(HEAD "N(N\x86."), CHUTE_EPICKLE, 5);
+    refused(LIT(HEAD "t."), CHUTE_EPICKLE, 2);
+    refused(LIT(HEAD "\x91."), CHUTE_EPICKLE, 2);
+    refused(LIT(HEAD "\x94."), CHUTE_EPICKLE, 2);
+    refused(LIT(HEAD "N(\x94."), CHUTE_EPICKLE, 4);
+    refused(LIT(HEAD "R."), CHUTE_EPICKLE, 2);
+    refused(LIT(HEAD "\x93."), CHUTE_EPICKLE, 2);
+    gives(LIT(HEAD "K\1(0."), "1");
+    gives(LIT(HEAD "K\1(NN1."), "1");
+    gives(LIT(HEAD "K\1N0."), "1");
+}
+
+TEST(items_are_added_to_what_takes_them_and_nothing_else)
+{
+    refused(LIT(HEAD "}(Ne."), CHUTE_EPICKLE, 5);
+    refused(LIT(HEAD "](NNu."), CHUTE_EPICKLE, 6);
+    refused(LIT(HEAD "](N\x90."), CHUTE_EPICKLE, 5);
+    refused(LIT(HEAD ")Na."), CHUTE_EPICKLE, 4);
+    refused(LIT(HEAD "}(Nu."), CHUTE_EPICKLE, 5);
+    gives(LIT(HEAD "](e(K\1e(K\2K\3eK\4a."), "[1, 2, 3, 4]");
+    gives(LIT(HEAD "}(u(K\1K\2uK\3K\4s."), "{1: 2, 3: 4}");
+    gives(LIT(HEAD "\x8f(\x90(K\1\x90(K\2K\1\x90."), "{1, 2}");
+}
+
+TEST(keys_are_hashable)
+{
+    refused(LIT(HEAD "}]Ns."), CHUTE_EPICKLE, 5);
+    refused(LIT(HEAD "}(N]}]u."), CHUTE_EPICKLE, 8);
+    refused(LIT(HEAD "}]\x85\x85Ns."), CHUTE_EPICKLE, 7);
+    refused(LIT(HEAD "\x8f(}\x90."), CHUTE_EPICKLE, 5);
+    refused(LIT(HEAD "(\x8f\x91."), CHUTE_EPICKLE, 4);
+    refused(LIT("\x80\5(\x96\0\0\0\0\0\0\0\0\x91."), CHUTE_EPICKLE, 12);
+    gives(LIT(HEAD "}(N\x85(\x91\x86Nu."), "{((None,), frozenset()): None}");
+}
+
+TEST(of_equal_keys_the_first_stays_with_the_last_value)
+{
+    gives(LIT(HEAD "}(K\1\x8c\1a\x88\x8c\1bG\x3f\xf0\0\0\0\0\0\0\x8c\1cu."),
+          "{1: 'c'}");
+    gives(LIT(HEAD "\x8f(G\x80\0\0\0\0\0\0\0K\0\x89\x90."), "{-0.0}");
+}
+
+TEST(a_dict_that_grows_one_by_one_finds_all_its_keys)
+{
+    enum { N = 5000 };
+    size_t len;
+    chute_value *v;
+    char *data =
+        repeated(LIT(HEAD "}"), LIT("M\0\0K\1s"), 2 * N, LIT("."), &len);
+
+    for (size_t i = 0; i < 2 * N; i++)
+        memcpy(data + 3 + i * 6 + 1, &(uint16_t){(uint16_t)(i % N)}, 2);
+    CHECK_OK(chute_loads(data, len, &v, NULL));
+    CHECK_EQ(chute_value_len(v), N);
+    for (int64_t i = 0; i < N; i++) {
+        chute_value *key = chute_int(i);
+        CHECK_EQ(chute_value_get_item(v, key), chute_int(1));
+        chute_value_free(key);
+    }
+    chute_value_free(v);
+    free(data);
+}
+
+/* -- the memo -------------------------------------------------------------- */
+
+TEST(what_is_fetched_is_the_same_object)
+{
+    chute_value *v;
+
+    CHECK_OK(chute_loads(LIT(HEAD "](\x8c\5hello\x94h\0e."), &v, NULL));
+    CHECK_EQ(chute_value_at(v, 0), chute_value_at(v, 1));
+    chute_value_free(v);
+}
+
+TEST(memoize_takes_the_number_of_entries_for_an_index)
+{
+    gives(LIT(HEAD "(K\7q\5K\1\x94h\1t."), "(7, 1, 1)");
+    gives(LIT(HEAD "(K\7q\1K\1\x94h\1t."), "(7, 1, 1)");
+    refused(LIT(HEAD "(Nq\5h\0t."), CHUTE_EPICKLE, 6);
+}
+
+TEST(any_32_bits_are_an_index_and_cost_no_more_than_others)
+{
+    gives(LIT(HEAD "]r\xff\xff\xff\xff\x30j\xff\xff\xff\xff."), "[]");
+    gives(LIT(HEAD "(K\1r\0\0\0\x80K\2q\0h\0j\0\0\0\x80t."), "(1, 2, 2, 1)");
+    gives(LIT(HEAD "(K\1q\0K\2q\0h\0t."), "(1, 2, 2)");
+}
+
+TEST(what_was_popped_can_still_be_fetched)
+{
+    gives(LIT(HEAD "\x8c\2hi\x94\x85\x94\x30h\0h\1\x86."), "('hi', ('hi',))");
+    gives(LIT(HEAD "}K\1\x8c\2hi\x94sK\1Nsh\0\x86."), "({1: None}, 'hi')");
+    gives(LIT(HEAD "\x8f(K\1\x8c\2hi\x94\x8c\2hi\x94\x90h\1\x86."),
+          "({1, 'hi'}, 'hi')");
+}
+
+/* -- cycles ---------------------------------------------------------------- */
+
+TEST(a_value_that_contains_itself_is_refused_and_freed)
+{
+    refused(LIT(HEAD "]\x94h\0a."), CHUTE_ECYCLE, 6);
+    refused(LIT(HEAD "]\x94(K\1h\0e."), CHUTE_ECYCLE, 9);
+    refused(LIT(HEAD "}\x94K\1h\0s."), CHUTE_ECYCLE, 8);
+    refused(LIT(HEAD "]\x94h\0\x85\x85\x85"
+                     "a."),
+            CHUTE_ECYCLE, 9);
+    refused(LIT(HEAD "]\x94]\x94h\0ah\0h\1a\x87."), CHUTE_ECYCLE, 13);
+    refused(LIT(HEAD "](]\x94h\0ae."), CHUTE_ECYCLE, 8);
+}
+
+TEST(a_tuple_in_itself_as_python_writes_it_is_refused)
+{
+    /* t = ([],); t[0].append(t) */
+    refused(LIT(HEAD "]\x94h\0\x85\x94"
+                     "a0h\1."),
+            CHUTE_ECYCLE, 8);
+}
+
+TEST(a_cycle_that_was_thrown_away_is_freed_too)
+{
+    refused(LIT(HEAD "N]\x94h\0a0."), CHUTE_ECYCLE, 7);
+    refused(LIT(HEAD "]\x94h\0a"), CHUTE_EPICKLE, 7);
+    refused(LIT(HEAD "]\x94h\0a\xff"), CHUTE_EPICKLE, 7);
+    refused(LIT(HEAD "]\x94h\0aNN."), CHUTE_EPICKLE, 9);
+}
+
+TEST(a_list_that_is_changed_late_is_no_cycle)
+{
+    gives(LIT(HEAD "]\x94h\0K\1a\x86."), "([1], [1])");
+    gives(LIT(HEAD "]\x94]\x94h\0ah\0(K\1K\2e\x87."),
+          "([1, 2], [[1, 2]], [1, 2])");
+}
+
+/* -- calls ----------------------------------------------------------------- */
+
+TEST(the_calls_of_old_protocols_are_known)
+{
+    gives(LIT("\x80\2c__builtin__\nbytes\n)R."), "b''");
+    gives(
+        LIT("\x80\2c_codecs\nencode\nX\3\0\0\0a\xc3\xbfX\6\0\0\0latin1\x86R."),
+        "b'a\\xff'");
+    gives(LIT("\x80\2c__builtin__\nbytearray\n)R."), "bytearray(b'')");
+    gives(LIT("\x80\3cbuiltins\nbytearray\nC\2ab\x85R."), "bytearray(b'ab')");
+    gives(LIT(HEAD "\x8c\x08"
+                   "builtins\x8c\tbytearray\x93"
+                   "C\2ab\x85R."),
+          "bytearray(b'ab')");
+    gives(LIT("\x80\2c__builtin__\nset\n](K\1K\1e\x85R."), "{1}");
+    gives(LIT("\x80\3cbuiltins\nfrozenset\n]\x85R."), "frozenset()");
+}
+
+TEST(a_class_is_called_or_thrown_away_but_is_no_data)
+{
+    gives(LIT("\x80\2Nc__builtin__\nset\n0."), "None");
+    refused(LIT("\x80\2c__builtin__\nset\n."), CHUTE_ENOTPLAIN, 19);
+    refused(LIT("\x80\2]c__builtin__\nset\na."), CHUTE_ENOTPLAIN, 20);
+    refused(LIT("\x80\2c__builtin__\nset\n\x85."), CHUTE_ENOTPLAIN, 19);
+    refused(LIT("\x80\2}c__builtin__\nset\nNs."), CHUTE_ENOTPLAIN, 21);
+    refused(LIT("\x80\2(c__builtin__\nset\n\x91."), CHUTE_ENOTPLAIN, 20);
+}
+
+TEST(other_calls_need_python)
+{
+    refused(LIT("\x80\2c__builtin__\neval\n."), CHUTE_ENOTPLAIN, 2);
+    refused(LIT("\x80\2c_codecs\nbytes\n."), CHUTE_ENOTPLAIN, 2);
+    refused(LIT("\x80\2c__builtin__\nencode\n."), CHUTE_ENOTPLAIN, 2);
+    refused(LIT("\x80\2c__builtin__\nset\nN\x85R."), CHUTE_ENOTPLAIN, 21);
+    refused(LIT("\x80\2c__builtin__\nset\n)R."), CHUTE_ENOTPLAIN, 20);
+    refused(LIT("\x80\2c__builtin__\nset\nNR."), CHUTE_EPICKLE, 20);
+    refused(LIT("\x80\2c__builtin__\nset\n]]a\x85R."), CHUTE_EPICKLE, 23);
+    refused(LIT("\x80\2c_codecs\nencode\nX\0\0\0\0X\4\0\0\0utf8\x86R."),
+            CHUTE_ENOTPLAIN, 33);
+    refused(
+        LIT("\x80\2c_codecs\nencode\nX\2\0\0\0\xc4\x80X\6\0\0\0latin1\x86R."),
+        CHUTE_EPICKLE, 37);
+}
+
+/* -- hostile --------------------------------------------------------------- */
+
+TEST(a_million_levels_are_read_and_freed)
+{
+    size_t len;
+    chute_value *v;
+    char *data = repeated(LIT(HEAD ")"), LIT("\x85"), DEEP, LIT("."), &len);
+
+    CHECK_OK(chute_loads(data, len, &v, NULL));
+    chute_value_free(v);
+    free(data);
+
+    data = repeated(LIT(HEAD), LIT("]"), DEEP, LIT(""), &len);
+    refused(data, len, CHUTE_EPICKLE, len);
+    free(data);
+}
+
+TEST(a_graph_of_2_to_the_250_leaves_is_small)
+{
+    size_t len;
+    chute_value *v;
+    char *data =
+        repeated(LIT(HEAD "]"), LIT("\x94h\0\x86"), 250, LIT("."), &len);
+
+    for (int i = 0; i < 250; i++)
+        data[3 + 4 * i + 2] = (char)i;
+    CHECK_OK(chute_loads(data, len, &v, NULL));
+    CHECK_EQ(chute_value_len(v), 2);
+    chute_value_free(v);
+    free(data);
+}
+
+TEST(equal_keys_of_great_length_end_at_a_limit)
+{
+    enum { LEN = 1 << 20, N = 100000 };
+    struct {
+        char *data;
+        size_t len;
+    } key, body;
+    size_t len;
+
+    /* Two strs that differ in nothing but their identity, as keys in turn: each
+     * time they have to be compared to the end. */
+    key.data =
+        repeated(LIT("X\0\0\x10\0"), LIT("x"), LEN, LIT("\x94\x30"), &key.len);
+    body.data = repeated(LIT("}("), LIT("h\0Nh\1N"), N, LIT("u."), &body.len);
+    char *data = malloc(2 + 2 * key.len + body.len);
+    CHECK(data != NULL);
+    memcpy(data, HEAD, 2);
+    memcpy(data + 2, key.data, key.len);
+    memcpy(data + 2 + key.len, key.data, key.len);
+    memcpy(data + 2 + 2 * key.len, body.data, body.len);
+    len = 2 + 2 * key.len + body.len;
+    refused(data, len, CHUTE_ELIMIT, len - 2);
+    free(key.data);
+    free(body.data);
+    free(data);
+}
+
+TEST(a_call_cannot_copy_one_text_again_and_again)
+{
+    size_t len;
+    chute_value *v;
+    char *data = repeated(LIT("\x80\2c__builtin__\nbytearray\nq\0"
+                              "C\x10"
+                              "0123456789abcdef\x85q\1"
+                              "00"),
+                          LIT("h\0h\1R0"), 1000, LIT("N."), &len);
+
+    CHECK_ERR(chute_loads(data, len, &v, NULL), CHUTE_ELIMIT);
+    free(data);
+    data = repeated(LIT("\x80\2c_codecs\nencode\nq\0"
+                        "X\x10\0\0\0"
+                        "0123456789abcdef"
+                        "X\6\0\0\0latin1\x86q\1"
+                        "00"),
+                    LIT("h\0h\1R0"), 1000, LIT("N."), &len);
+    CHECK_ERR(chute_loads(data, len, &v, NULL), CHUTE_ELIMIT);
+    free(data);
+}
+
+TEST(a_call_cannot_copy_one_list_again_and_again)
+{
+    size_t len;
+    char *data = repeated(LIT("\x80\2c__builtin__\nset\nq\0"
+                              "0"
+                              "]q\1(NNNNNNNNNNNNNNNNe0"),
+                          LIT("h\0h\1\x85R0"), 1000, LIT("N."), &len);
+    chute_value *v;
+
+    CHECK_ERR(chute_loads(data, len, &v, NULL), CHUTE_ELIMIT);
+    free(data);
+}
+
+/* The most that the kernel lets us have besides what we have. */
+static void limit_memory(size_t more)
+{
+    unsigned long pages;
+    FILE *from = fopen("/proc/self/statm", "r");
+
+    CHECK(from != NULL);
+    CHECK_EQ(fscanf(from, "%lu", &pages), 1);
+    fclose(from);
+    rlim_t most = pages * (rlim_t)sysconf(_SC_PAGESIZE) + more;
+    CHECK_EQ(setrlimit(RLIMIT_AS, &(struct rlimit){most, most}), 0);
+}
+
+TEST_TIMEOUT(memory_is_at_most_64_bytes_for_a_byte_of_input, 120)
+{
+    enum { LEN = 8 << 20, SLACK = 4 << 20 };
+    static const struct {
+        const char *begin;
+        const char *unit;
+        size_t unit_len;
+    } kinds[] = {
+        {"", LIT("]")},
+        {"", LIT("}")},
+        {"", LIT("\x8f")},
+        {"", LIT("(")},
+        {"", LIT("](")},
+        {"", LIT("]\x94")},
+        {"", LIT("N\x94")},
+        {"", LIT("N0")},
+        {"", LIT("(\x91")},
+        {"", LIT("]Na")},
+        {"", LIT("}NNs")},
+        {"", LIT("\x8f(N\x90")},
+        {"", LIT("\x8c\0")},
+        {"", LIT("C\0")},
+        {"", LIT(")\x85")},
+        {")", LIT("\x85")},
+        {"(N", LIT("N\x86")},
+        {"N\x94", LIT("h\0")},
+        {"]\x94", LIT("h\0Na")},
+        {"]\x94", LIT("h\0")},
+        {"", LIT("(0")},
+        {"", LIT("\x8a\0")},
+        {"", LIT("M\0\1")},
+        {"}(", LIT("M\0\1N")},
+        {"", LIT("\x96\0\0\0\0\0\0\0\0")},
+    };
+
+    if (TEST_ASAN || TEST_TSAN)
+        SKIP("the sanitizer's own memory is limited too");
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        size_t len;
+        chute_value *v;
+        char *data =
+            repeated(kinds[i].begin, strlen(kinds[i].begin), kinds[i].unit,
+                     kinds[i].unit_len, LEN / kinds[i].unit_len, LIT(""), &len);
+        if (i == 0)
+            limit_memory((size_t)64 * LEN + SLACK);
+        CHECK_ERR(chute_loads(data, len, &v, NULL), CHUTE_EPICKLE);
+        free(data);
+    }
+}
+
+TEST(a_memo_of_scattered_indices_and_a_set_of_many_ints_stay_small)
+{
+    enum { N = 1000000 };
+    chute_value *v;
+    size_t at = 0;
+    unsigned char *data = malloc(4 + 12 * (size_t)N);
+
+    if (TEST_ASAN || TEST_TSAN)
+        SKIP("the sanitizer's own memory is limited too");
+    CHECK(data != NULL);
+    data[at++] = 0x8f;
+    data[at++] = '(';
+    for (uint32_t i = 0; i < N; i++) {
+        uint32_t key = i * 2654435761u;
+        data[at++] = 'J';
+        memcpy(data + at, &key, 4);
+        at += 4;
+        data[at++] = 'r';
+        memcpy(data + at, &key, 4);
+        at += 4;
+    }
+    data[at++] = 0x90;
+    data[at++] = '.';
+    limit_memory(64 * at);
+    CHECK_OK(chute_loads(data, at, &v, NULL));
+    CHECK_EQ(chute_value_len(v), N);
+    chute_value_free(v);
+    free(data);
+}
+
+/* -- memory ---------------------------------------------------------------- */
+
+TEST(a_part_that_is_kept_does_not_keep_a_large_message)
+{
+    enum { LEN = 1 << 20 };
+    size_t len;
+    chute_value *v;
+    char *data = repeated(LIT(HEAD "(X\0\0\x10\0"), LIT("x"), LEN,
+                          LIT("\x8c\4keptt."), &len);
+
+    CHECK_OK(chute_loads(data, len, &v, NULL));
+    chute_value *part = chute_value_ref(chute_value_at(v, 1));
+    chute_value_free(v);
+    free(data);
+    struct mallinfo2 m = mallinfo2();
+    CHECK(TEST_ASAN || TEST_TSAN || m.uordblks + m.hblkhd < LEN / 8);
+    CHECK_STR(chute_value_str(part), "kept");
+    chute_value_free(part);
+}
+
+static const char everything[] =
+    HEAD "(NK\1\x88M\1\1J\1\1\1\1\x8a\1\1\x8b\x0a\0\0\0\1\2\3\4\5\6\7\10\11\12"
+         "G\1\1\1\1\1\1\1\1\x8c\2hi\x94X\2\0\0\0hiq\7C\2hi"
+         "\x96\2\0\0\0\0\0\0\0hi](Nh\0h\7NNee](e)\x85\x86\x87"
+         "}(K\1N\x88NK\1Nu\x8f(K\1K\2K\3K\4K\5K\6K\7K\10K\11K\12K\13\x90"
+         "(h\0\x91]\x94(Ne0h\1(Ne0N0(NN1c__builtin__\nset\nq\x63]h\0a\x85R"
+         "c_codecs\nencode\nh\0\x8c\6latin1\x86R0r\xff\0\0\0t.";
+
+TEST(whatever_allocation_fails_nothing_is_left_behind)
+{
+    FAULT_LOOP (n) {
+        chute_value *v = NULL;
+        int r = chute_loads(everything, sizeof everything - 1, &v, NULL);
+        if (fault_fired())
+            CHECK_ERR(r, CHUTE_ENOMEM);
+        chute_value_free(v);
+    }
+}
+
+TEST(whatever_allocation_fails_in_a_large_message_nothing_is_left_behind)
+{
+    enum { N = 3000 };
+    size_t len;
+    char *data =
+        repeated(LIT(HEAD "]\x94}("), LIT("M\1\2\x94\x85\x94(h\0\x91\x30"), N,
+                 LIT("u\x86."), &len);
+
+    for (size_t i = 0; i < N; i++)
+        memcpy(data + 5 + i * 11 + 1, &(uint16_t){(uint16_t)i}, 2);
+    FAULT_LOOP (n) {
+        chute_value *v = NULL;
+        int r = chute_loads(data, len, &v, NULL);
+        CHECK(r < 0);
+        if (fault_fired())
+            CHECK_ERR(r, CHUTE_ENOMEM);
+    }
+    free(data);
+}
+
+TEST(whatever_allocation_fails_cycles_are_freed)
+{
+    FAULT_LOOP (n) {
+        chute_value *v;
+        int r = chute_loads(LIT(HEAD "]\x94h\0a]\x94h\1\x85"
+                                     "a}\x94K\1h\2s\x87."),
+                            &v, NULL);
+        CHECK_EQ(r, fault_fired() ? CHUTE_ENOMEM : CHUTE_ECYCLE);
+    }
+}

@@ -1,0 +1,395 @@
+/* test-queue-wait.c - src/ipc/queue.c: waiting, waking, close and fork.
+ *
+ * Who waits sleeps as long as it may, and is woken by whom it waits for. That
+ * no wake-up was lost is seen in n_rescues, the count of waits that the clock
+ * ended though work was there: it stays 0.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <chute.h>
+
+#include "plat/plat.h"
+#include "queue-scene.h"
+#include "test.h"
+
+/* Run fn(q) in a child after a moment. */
+static pid_t child(void (*fn)(chute_queue *), chute_queue *q)
+{
+    pid_t pid = fork();
+
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        fn(q);
+        _exit(0);
+    }
+    return pid;
+}
+
+static void reap(pid_t pid, int expected_status)
+{
+    int status;
+
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(status, expected_status);
+}
+
+/* -- waiting ---------------------------------------------------------------- */
+
+TEST(a_get_that_may_not_wait_says_that_the_time_is_up)
+{
+    chute_queue *q = queue_new(0, 0);
+
+    CHECK_EQ(get_int(q, CHUTE_NOWAIT), CHUTE_ETIMEDOUT);
+    chute_queue_free(q);
+}
+
+TEST(a_put_that_may_not_wait_says_that_the_time_is_up)
+{
+    chute_queue *q = queue_new(1, 0);
+
+    CHECK_OK(put_int(q, 1, CHUTE_NOWAIT));
+    CHECK_ERR(put_int(q, 2, CHUTE_NOWAIT), CHUTE_ETIMEDOUT);
+    CHECK_EQ(qsize(q), 1);
+    chute_queue_free(q);
+}
+
+TEST(a_timeout_is_waited_for_in_full)
+{
+    chute_queue *q = queue_new(1, 0);
+    int64_t before = plat_now();
+
+    CHECK_EQ(get_int(q, CHUTE_MS(120)), CHUTE_ETIMEDOUT);
+    CHECK(plat_now() - before >= CHUTE_MS(120));
+    CHECK_OK(put_int(q, 1, CHUTE_NOWAIT));
+    before = plat_now();
+    CHECK_ERR(put_int(q, 2, CHUTE_MS(120)), CHUTE_ETIMEDOUT);
+    CHECK(plat_now() - before >= CHUTE_MS(120));
+    chute_queue_free(q);
+}
+
+static void put_7_in_a_moment(chute_queue *q)
+{
+    usleep(70000);
+    CHECK_OK(put_int(q, 7, CHUTE_FOREVER));
+}
+
+TEST(a_blocked_get_is_woken_by_a_put_in_another_process)
+{
+    chute_queue *q = queue_new(0, 0);
+    pid_t pid = child(put_7_in_a_moment, q);
+
+    CHECK_EQ(get_int(q, CHUTE_FOREVER), 7);
+    reap(pid, 0);
+    CHECK_EQ(stat_of(q).n_rescues, 0);
+    chute_queue_free(q);
+}
+
+static void get_in_a_moment(chute_queue *q)
+{
+    usleep(70000);
+    CHECK_EQ(get_int(q, CHUTE_FOREVER), 1);
+}
+
+TEST(a_blocked_put_is_woken_by_a_get_in_another_process)
+{
+    chute_queue *q = queue_new(1, 0);
+
+    CHECK_OK(put_int(q, 1, CHUTE_NOWAIT));
+    pid_t pid = child(get_in_a_moment, q);
+    CHECK_OK(put_int(q, 2, CHUTE_FOREVER));
+    CHECK_EQ(qsize(q), 1);
+    reap(pid, 0);
+    CHECK_EQ(stat_of(q).n_rescues, 0);
+    chute_queue_free(q);
+}
+
+static void get_one(chute_queue *q)
+{
+    CHECK(get_int(q, CHUTE_FOREVER) >= 0);
+}
+
+TEST(as_many_sleepers_wake_as_there_are_items)
+{
+    chute_queue *q = queue_new(0, 0);
+    pid_t pid[6];
+
+    for (int i = 0; i < 6; i++)
+        pid[i] = child(get_one, q);
+    usleep(60000);
+    for (int i = 0; i < 6; i++)
+        CHECK_OK(put_int(q, i, CHUTE_NOWAIT));
+    for (int i = 0; i < 6; i++)
+        reap(pid[i], 0);
+    CHECK_EQ(stat_of(q).n_rescues, 0);
+    chute_queue_free(q);
+}
+
+/* A putter whose large item does not fit must not keep a small one waiting. */
+static void put_large(chute_queue *q)
+{
+    char *data = calloc(1, 40000);
+
+    CHECK_OK(chute_queue_put_bytes(q, data, 40000, CHUTE_FOREVER));
+    free(data);
+}
+
+static void put_small(chute_queue *q)
+{
+    CHECK_OK(chute_queue_put_bytes(q, "small", 5, CHUTE_FOREVER));
+}
+
+TEST(room_too_small_for_one_putter_is_passed_on_to_another)
+{
+    chute_queue *q = queue_new(0, 65536);
+    char *data = calloc(1, 40000);
+    size_t len;
+
+    CHECK_OK(chute_queue_put_bytes(q, data, 20000, CHUTE_NOWAIT));
+    CHECK_OK(chute_queue_put_bytes(q, data, 40000, CHUTE_NOWAIT));
+    CHECK_OK(chute_queue_put_bytes(q, data, 5480, CHUTE_NOWAIT));
+    pid_t large = child(put_large, q);
+    usleep(60000);
+    pid_t small = child(put_small, q);
+    usleep(60000);
+    CHECK_OK(chute_queue_get_bytes(q, data, 40000, &len, CHUTE_NOWAIT));
+    reap(small, 0); /* 20,000 bytes are free: too few for the large one */
+    CHECK_EQ(qsize(q), 3);
+    CHECK_OK(chute_queue_get_bytes(q, data, 40000, &len, CHUTE_NOWAIT));
+    CHECK_EQ(len, 40000);
+    reap(large, 0);
+    CHECK_EQ(stat_of(q).n_rescues, 0);
+    free(data);
+    chute_queue_free(q);
+}
+
+static void on_signal(int signal)
+{
+    (void)signal;
+}
+
+static timer_t signal_often(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
+                             .sigev_signo = SIGUSR1};
+    struct itimerspec often = {.it_value = {.tv_nsec = 10000000},
+                               .it_interval = {.tv_nsec = 10000000}};
+    timer_t timer;
+
+    sigaction(SIGUSR1, &action, NULL);
+    CHECK_OK(timer_create(CLOCK_MONOTONIC, &event, &timer));
+    CHECK_OK(timer_settime(timer, 0, &often, NULL));
+    return timer;
+}
+
+TEST(a_signal_does_not_end_a_wait)
+{
+    chute_queue *q = queue_new(0, 0);
+    timer_t timer = signal_often();
+    int64_t before = plat_now();
+
+    CHECK_EQ(get_int(q, CHUTE_MS(120)), CHUTE_ETIMEDOUT);
+    CHECK(plat_now() - before >= CHUTE_MS(120));
+    timer_delete(timer);
+    chute_queue_free(q);
+}
+
+TEST(unless_the_queue_is_interruptible)
+{
+    chute_queue *q;
+
+    CHECK_OK(chute_queue_new(&q, CHUTE_OPTIONS(chute_queue_options,
+                                               .flags = CHUTE_INTERRUPTIBLE,
+                                               .maxsize = 1)));
+    timer_t timer = signal_often();
+    CHECK_EQ(get_int(q, CHUTE_FOREVER), CHUTE_EINTR);
+    CHECK_OK(put_int(q, 1, CHUTE_NOWAIT));
+    CHECK_ERR(put_int(q, 2, CHUTE_FOREVER), CHUTE_EINTR);
+    CHECK_EQ(get_int(q, CHUTE_FOREVER), 1);
+    timer_delete(timer);
+    chute_queue_free(q);
+}
+
+static double cpu_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* The promise is 0.1 % of a processor; leave a busy machine some room. */
+TEST(who_waits_uses_no_processor_to_speak_of)
+{
+    chute_queue *q = queue_new(1, 0);
+    double before = cpu_s();
+
+    CHECK_EQ(get_int(q, CHUTE_SEC(3)), CHUTE_ETIMEDOUT);
+    CHECK(cpu_s() - before < 0.01);
+    CHECK_OK(put_int(q, 1, CHUTE_NOWAIT));
+    before = cpu_s();
+    CHECK_ERR(put_int(q, 2, CHUTE_SEC(3)), CHUTE_ETIMEDOUT);
+    CHECK(cpu_s() - before < 0.01);
+    chute_queue_free(q);
+}
+
+/* -- close ------------------------------------------------------------------ */
+
+TEST(a_closed_queue_refuses_puts_and_drains)
+{
+    chute_queue *q = queue_new(0, 0);
+
+    CHECK_OK(put_int(q, 1, CHUTE_NOWAIT));
+    CHECK_OK(chute_queue_close(q));
+    CHECK_OK(chute_queue_close(q));
+    CHECK_ERR(put_int(q, 2, CHUTE_FOREVER), CHUTE_ECLOSED);
+    CHECK_EQ(qsize(q), 1);
+    CHECK_EQ(get_int(q, CHUTE_FOREVER), 1);
+    CHECK_EQ(get_int(q, CHUTE_FOREVER), CHUTE_EOF);
+    CHECK_EQ(get_int(q, CHUTE_NOWAIT), CHUTE_EOF);
+    CHECK_EQ(chute_queue_empty(q), 1);
+    chute_queue_free(q);
+}
+
+static void get_eof(chute_queue *q)
+{
+    CHECK_EQ(get_int(q, CHUTE_FOREVER), CHUTE_EOF);
+}
+
+static void get_to_the_end(chute_queue *q)
+{
+    int64_t r;
+
+    while ((r = get_int(q, CHUTE_FOREVER)) >= 0)
+        ;
+    CHECK_EQ(r, CHUTE_EOF);
+}
+
+static void put_to_closed(chute_queue *q)
+{
+    CHECK_ERR(put_int(q, 9, CHUTE_FOREVER), CHUTE_ECLOSED);
+}
+
+TEST(close_wakes_all_who_wait_in_every_process)
+{
+    chute_queue *empty = queue_new(0, 0), *full = queue_new(1, 0);
+    pid_t pid[6];
+
+    CHECK_OK(put_int(full, 1, CHUTE_NOWAIT));
+    for (int i = 0; i < 6; i++)
+        pid[i] = i < 3 ? child(get_eof, empty) : child(put_to_closed, full);
+    usleep(60000);
+    CHECK_OK(chute_queue_close(empty));
+    CHECK_OK(chute_queue_close(full));
+    for (int i = 0; i < 6; i++)
+        reap(pid[i], 0);
+    CHECK_EQ(stat_of(empty).n_rescues, 0);
+    CHECK_EQ(stat_of(full).n_rescues, 0);
+    CHECK_EQ(get_int(full, CHUTE_FOREVER), 1);
+    chute_queue_free(empty);
+    chute_queue_free(full);
+}
+
+/* The put's wake-up is one sleeper's; the close that follows finds nobody
+ * listening, and yet has to reach the other. */
+TEST(close_right_after_a_put_wakes_the_other_sleeper_too)
+{
+    for (int i = 0; i < 10; i++) {
+        chute_queue *q = queue_new(0, 0);
+        pid_t pid[2] = {child(get_to_the_end, q), child(get_to_the_end, q)};
+
+        usleep(60000);
+        CHECK_OK(put_int(q, 1, CHUTE_NOWAIT));
+        CHECK_OK(chute_queue_close(q));
+        reap(pid[0], 0);
+        reap(pid[1], 0);
+        CHECK_EQ(stat_of(q).n_rescues, 0);
+        chute_queue_free(q);
+    }
+}
+
+/* -- fork ------------------------------------------------------------------- */
+
+static void free_it(chute_queue *q)
+{
+    chute_queue_free(q);
+}
+
+TEST(a_child_that_frees_its_handle_leaves_the_parents_alone)
+{
+    chute_queue *q = queue_new(0, 0);
+
+    CHECK_OK(put_int(q, 1, CHUTE_NOWAIT));
+    reap(child(free_it, q), 0);
+    CHECK_EQ(get_int(q, CHUTE_NOWAIT), 1);
+    chute_queue_free(q);
+}
+
+static void put_much(chute_queue *q)
+{
+    char *data = calloc(1, 3 * MIB);
+
+    for (int i = 0; i < 5; i++)
+        CHECK_OK(chute_queue_put_bytes(q, data, 3 * MIB, CHUTE_FOREVER));
+    free(data);
+}
+
+TEST(memory_that_a_child_added_is_found_by_the_parent)
+{
+    chute_queue *q = queue_new(0, 0);
+    char *data = malloc(3 * MIB);
+    size_t len;
+
+    CHECK_OK(put_int(q, 1, CHUTE_NOWAIT));
+    reap(child(put_much, q), 0);
+    CHECK_EQ(get_int(q, CHUTE_NOWAIT), 1);
+    for (int i = 0; i < 5; i++) {
+        CHECK_OK(chute_queue_get_bytes(q, data, 3 * MIB, &len, CHUTE_NOWAIT));
+        CHECK_EQ(len, 3 * MIB);
+    }
+    free(data);
+    chute_queue_free(q);
+}
+
+static void *put_and_get_for_ever(void *arg)
+{
+    char *data = calloc(1, 300000);
+    chute_queue *q = arg;
+    size_t len;
+
+    while (chute_queue_put_bytes(q, data, 300000, CHUTE_FOREVER) == 0)
+        CHECK_OK(chute_queue_get_bytes(q, data, 300000, &len, CHUTE_FOREVER));
+    free(data);
+    return NULL;
+}
+
+static void put_and_get_once(chute_queue *q)
+{
+    char *data = calloc(1, 300000);
+    size_t len;
+
+    CHECK_OK(chute_queue_put_bytes(q, data, 300000, CHUTE_FOREVER));
+    CHECK_OK(chute_queue_get_bytes(q, data, 300000, &len, CHUTE_FOREVER));
+    free(data);
+}
+
+TEST(a_fork_while_threads_are_inside_does_not_poison_the_child)
+{
+    chute_queue *q = queue_new(0, 0);
+    pthread_t thread[2];
+
+    for (int i = 0; i < 2; i++)
+        CHECK_OK(pthread_create(&thread[i], NULL, put_and_get_for_ever, q));
+    for (int i = 0; i < 100; i++)
+        reap(child(put_and_get_once, q), 0);
+    CHECK_OK(chute_queue_close(q));
+    for (int i = 0; i < 2; i++)
+        pthread_join(thread[i], NULL);
+    chute_queue_free(q);
+}

@@ -1,0 +1,311 @@
+/* test-ring.c - src/shm/ring.c: items go in and come out, whole and in order.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chute/error.h"
+#include "plat/plat.h"
+#include "shm/ring.h"
+#include "test.h"
+
+#define MIB (1u << 20)
+
+static struct ring_state state;
+
+static void ring_new(struct region_chain *chain, uint32_t maxsize,
+                     uint32_t memory)
+{
+    CHECK_OK(region_chain_new(chain, maxsize, memory / SHM_UNIT));
+}
+
+/* Byte i of item n. */
+static char pattern(size_t n, size_t i)
+{
+    return (char)(n * 131 + i * 7 + i / 251);
+}
+
+static int put(struct region_chain *chain, size_t n, size_t len)
+{
+    char *data = malloc(len + 1);
+
+    for (size_t i = 0; i < len; i++)
+        data[i] = pattern(n, i);
+    int r = ring_put(chain, data, len, PLAT_NEVER, &state);
+    free(data);
+    return r;
+}
+
+/* Take one, which is to be item n of that length. */
+static void check_get(struct region_chain *chain, size_t n, size_t len)
+{
+    char *buf = malloc(len + 1);
+    size_t got;
+
+    CHECK_OK(ring_get(chain, buf, len, &got, PLAT_NEVER, &state));
+    CHECK_EQ(got, len);
+    for (size_t i = 0; i < len; i++)
+        CHECK_EQ(buf[i], pattern(n, i));
+    free(buf);
+}
+
+static int get(struct region_chain *chain)
+{
+    char buf[64];
+    size_t len;
+
+    return ring_get(chain, buf, sizeof buf, &len, PLAT_NEVER, &state);
+}
+
+static uint32_t count(struct region_chain *chain)
+{
+    return ring_count(ring_look(chain));
+}
+
+TEST(items_of_all_sizes_come_out_as_they_went_in)
+{
+    static const size_t lens[] = {0,    1,    7,    8,     9,     15,  16,
+                                  4095, 4096, 4097, 65527, 65528, MIB, 0};
+    struct region_chain chain;
+    size_t n_lens = sizeof lens / sizeof lens[0];
+
+    ring_new(&chain, 100, 16 * MIB);
+    for (size_t i = 0; i < n_lens; i++)
+        CHECK_OK(put(&chain, i, lens[i]));
+    CHECK_EQ(count(&chain), n_lens);
+    for (size_t i = 0; i < n_lens; i++)
+        check_get(&chain, i, lens[i]);
+    CHECK_EQ(get(&chain), RING_EMPTY);
+    region_chain_free(&chain);
+}
+
+TEST(an_item_takes_its_length_in_units_and_one_more)
+{
+    CHECK_EQ(ring_need(0), 1);
+    CHECK_EQ(ring_need(1), 2);
+    CHECK_EQ(ring_need(8), 2);
+    CHECK_EQ(ring_need(9), 3);
+    CHECK_EQ(ring_need(UINT32_MAX), 1 + (UINT64_C(1) << 29));
+    CHECK_EQ(ring_need((size_t)UINT32_MAX + 1), UINT64_MAX);
+}
+
+TEST(items_wrap_at_the_regions_end)
+{
+    struct region_chain chain;
+
+    ring_new(&chain, 100, 65536);
+    for (size_t n = 0; n < 5000; n++) {
+        size_t len = n * 37 % 3000;
+        CHECK_OK(put(&chain, n, len));
+        CHECK_OK(put(&chain, n + 1, len + 1));
+        check_get(&chain, n, len);
+        check_get(&chain, n + 1, len + 1);
+    }
+    CHECK_EQ(region_reserved(&chain), 65536);
+    region_chain_free(&chain);
+}
+
+TEST(sequence_and_position_wrap)
+{
+    struct region_chain chain;
+    uint64_t word = (uint64_t)0xfffffff0 << 32 | 0xffffff00;
+
+    ring_new(&chain, 100, MIB);
+    atomic_store(&chain.shm->region[0].start, 0xffffff00);
+    atomic_store(&chain.shm->head, word);
+    atomic_store(&chain.shm->tail, word);
+    for (size_t n = 0; n < 60; n++)
+        CHECK_OK(put(&chain, n, 200));
+    CHECK_EQ(count(&chain), 60);
+    for (size_t n = 0; n < 60; n++)
+        check_get(&chain, n, 200);
+    CHECK_EQ(get(&chain), RING_EMPTY);
+    region_chain_free(&chain);
+}
+
+TEST(growth_at_the_wrap_of_positions_keeps_the_order)
+{
+    struct region_chain chain;
+    uint64_t word = 0xffffff00;
+    size_t put_n = 0, get_n = 0;
+
+    ring_new(&chain, 10000, 16 * MIB);
+    atomic_store(&chain.shm->region[0].start, 0xffffff00);
+    atomic_store(&chain.shm->head, word);
+    atomic_store(&chain.shm->tail, word);
+    for (int round = 0; round < 400; round++) {
+        for (int i = 0; i < 7; i++, put_n++)
+            CHECK_OK(put(&chain, put_n, put_n % 4000));
+        for (int i = 0; i < 3; i++, get_n++)
+            check_get(&chain, get_n, get_n % 4000);
+    }
+    for (; get_n < put_n; get_n++)
+        check_get(&chain, get_n, get_n % 4000);
+    CHECK_EQ(get(&chain), RING_EMPTY);
+    CHECK_EQ(atomic_load(&chain.shm->first), atomic_load(&chain.shm->last));
+    region_chain_free(&chain);
+}
+
+TEST(a_queue_of_three_holds_three)
+{
+    struct region_chain chain;
+
+    ring_new(&chain, 3, MIB);
+    for (size_t n = 0; n < 3; n++)
+        CHECK_OK(put(&chain, n, 10));
+    CHECK_EQ(put(&chain, 3, 10), RING_FULL);
+    check_get(&chain, 0, 10);
+    CHECK_OK(put(&chain, 3, 10));
+    region_chain_free(&chain);
+}
+
+TEST(memory_is_filled_to_the_last_unit)
+{
+    struct region_chain chain;
+
+    ring_new(&chain, 1000, 65536);
+    CHECK_OK(put(&chain, 0, 65536 - 8 - 24));
+    CHECK_EQ(put(&chain, 1, 17), RING_TIGHT);
+    CHECK_OK(put(&chain, 1, 16));
+    CHECK_EQ(put(&chain, 2, 0), RING_FULL);
+    check_get(&chain, 0, 65536 - 8 - 24);
+    check_get(&chain, 1, 16);
+    CHECK_OK(put(&chain, 2, 65536 - 8));
+    check_get(&chain, 2, 65536 - 8);
+    region_chain_free(&chain);
+}
+
+TEST(memory_that_is_no_power_of_two_is_filled_too)
+{
+    struct region_chain chain;
+    uint32_t memory = 3 * 65536 + 8 * 5;
+    size_t n = 0;
+
+    ring_new(&chain, 10000, memory);
+    for (; put(&chain, n, 56) == 0; n++)
+        ;
+    CHECK_EQ(n, memory / 64);
+    for (size_t i = 0; i < n; i++)
+        check_get(&chain, i, 56);
+    region_chain_free(&chain);
+}
+
+TEST(an_item_too_long_for_the_buffer_stays)
+{
+    struct region_chain chain;
+    char buf[8];
+    size_t len = 0;
+
+    ring_new(&chain, 10, MIB);
+    CHECK_OK(put(&chain, 5, 9));
+    CHECK_ERR(ring_get(&chain, buf, 8, &len, PLAT_NEVER, &state),
+              CHUTE_EMSGSIZE);
+    CHECK_EQ(len, 9);
+    check_get(&chain, 5, 9);
+    region_chain_free(&chain);
+}
+
+TEST(a_closed_ring_takes_nothing_and_gives_what_is_left)
+{
+    struct region_chain chain;
+
+    ring_new(&chain, 10, MIB);
+    CHECK_OK(put(&chain, 0, 5));
+    CHECK(!ring_is_closed(&chain));
+    ring_close(&chain);
+    CHECK(ring_is_closed(&chain));
+    CHECK_ERR(put(&chain, 1, 5), CHUTE_ECLOSED);
+    check_get(&chain, 0, 5);
+    CHECK_ERR(get(&chain), CHUTE_EOF);
+    CHECK_ERR(get(&chain), CHUTE_EOF);
+    region_chain_free(&chain);
+}
+
+TEST(a_long_copy_ends_at_the_deadline_and_leaves_the_ring_as_it_was)
+{
+    struct region_chain chain;
+    size_t len = 8 * MIB, got;
+    char *data = calloc(1, len);
+
+    ring_new(&chain, 10, 32 * MIB);
+    CHECK_EQ(ring_put(&chain, data, len, 1, &state), -ETIMEDOUT);
+    CHECK_EQ(count(&chain), 0);
+    CHECK_OK(put(&chain, 0, len));
+    CHECK_EQ(ring_get(&chain, data, len, &got, 1, &state), -ETIMEDOUT);
+    CHECK_EQ(count(&chain), 1);
+    check_get(&chain, 0, len);
+    free(data);
+    region_chain_free(&chain);
+}
+
+TEST(commit_words_that_cannot_be_are_an_error)
+{
+    static const struct {
+        uint64_t head, tail;
+    } bad[] = {
+        {0, (uint64_t)101 << 32 | 1000}, /* more items than maxsize */
+        {0, (uint64_t)1 << 32 | 200000}, /* more units than memory */
+        {0, (uint64_t)10 << 32 | 9},     /* more items than units */
+        {(uint64_t)1 << 32 | 2, 0},      /* head beyond tail */
+        {0, 5},                          /* units without items */
+        {0, (uint64_t)5 << 32},          /* items without units */
+        {UINT64_MAX, 0x123456789abcdef0},
+    };
+    struct region_chain chain;
+
+    ring_new(&chain, 100, MIB);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        atomic_store(&chain.shm->head, bad[i].head);
+        atomic_store(&chain.shm->tail, bad[i].tail);
+        CHECK_ERR(get(&chain), CHUTE_ECORRUPT);
+        CHECK_ERR(put(&chain, 0, 1), CHUTE_ECORRUPT);
+    }
+    atomic_store(&chain.shm->head, 0);
+    atomic_store(&chain.shm->tail, 0);
+    CHECK_OK(put(&chain, 0, 1));
+    region_chain_free(&chain);
+}
+
+TEST(a_record_that_cannot_be_is_an_error)
+{
+    struct region_chain chain;
+    struct region_view *view;
+
+    ring_new(&chain, 100, MIB);
+    CHECK_OK(put(&chain, 0, 20));
+    CHECK_OK(region_put_view(&chain, &view));
+    _Atomic uint64_t *record = (_Atomic uint64_t *)(void *)view->mem;
+    CHECK_EQ(atomic_load(record), 20);
+    atomic_store(record, 25); /* longer than what is there */
+    CHECK_ERR(get(&chain), CHUTE_ECORRUPT);
+    atomic_store(record, UINT32_MAX);
+    CHECK_ERR(get(&chain), CHUTE_ECORRUPT);
+    atomic_store(record, (uint64_t)7 << 32 | 20); /* another item's */
+    CHECK_ERR(get(&chain), CHUTE_ECORRUPT);
+    atomic_store(record, 20);
+    check_get(&chain, 0, 20);
+    region_chain_free(&chain);
+}
+
+TEST(a_put_that_finds_no_memory_leaves_the_ring_as_it_was)
+{
+    struct region_chain chain;
+    char *data = calloc(1, 4 * MIB);
+
+    ring_new(&chain, 100, 16 * MIB);
+    CHECK_OK(put(&chain, 0, 5));
+    FAULT_LOOP (n) {
+        int r = ring_put(&chain, data, 4 * MIB, PLAT_NEVER, &state);
+
+        if (r < 0) {
+            CHECK(fault_fired());
+            CHECK_ERR(r, CHUTE_ENOMEM);
+            CHECK_EQ(count(&chain), 1);
+        }
+    }
+    CHECK_EQ(count(&chain), 2);
+    check_get(&chain, 0, 5);
+    CHECK_OK(ring_get(&chain, data, 4 * MIB, &(size_t){0}, PLAT_NEVER, &state));
+    free(data);
+    region_chain_free(&chain);
+}
