@@ -1,7 +1,8 @@
 /* exchange.c - many producers, many consumers, millions of messages.
  *
- * Message s of producer p has a length and bytes that follow from (p, s), so a
- * consumer can tell from a message alone whether it is whole. Each consumer
+ * Message s of producer p is a head and 0 to 4096 bytes, whose number and values
+ * follow from (p, s), so a consumer can tell from a message alone whether it is
+ * whole. Each consumer
  * notes in shared memory what it got, and checks that what it gets of one
  * producer comes in rising order. In the end each message must have been got
  * just once, and no wait may have been ended by the clock: nobody was killed,
@@ -20,14 +21,16 @@
 
 #define N_PRODUCERS 4
 #define N_CONSUMERS 4
-#define MAX_LEN     4096
+#define MAX_BODY    4096
 
-/* What every message begins with, if it is long enough. */
+/* What every message begins with. */
 struct head {
     uint32_t producer;
     uint32_t seq;
     uint64_t check;
 };
+
+#define MAX_LEN (sizeof(struct head) + MAX_BODY)
 
 struct journal {
     uint32_t n_each;
@@ -44,9 +47,8 @@ static uint64_t mix(uint64_t x)
 
 static size_t len_of(uint32_t producer, uint32_t seq)
 {
-    size_t len = mix(((uint64_t)producer << 32 | seq) + 1) % (MAX_LEN + 1);
-
-    return len < sizeof(struct head) ? sizeof(struct head) : len;
+    return sizeof(struct head) +
+           mix(((uint64_t)producer << 32 | seq) + 1) % (MAX_BODY + 1);
 }
 
 /* A sum over the words of the body in which every bit and place counts. */
