@@ -39,6 +39,21 @@ struct chute_pipe_options {
 CHUTE_API int chute_pipe(chute_conn *ret_ends[2],
                          const struct chute_pipe_options *options);
 
+struct chute_conn_options {
+    uint64_t size;  /* sizeof(struct chute_conn_options) */
+    uint64_t flags; /* CHUTE_INTERRUPTIBLE */
+};
+
+/* Make a connection of a stream socket that is connected: one end of an AF_UNIX
+ * socketpair(2), what accept(2) gave, what Python's Connection.fileno() says. A
+ * process and the children it makes from then on may share the connection as
+ * they may an end of a pipe; those who hold the socket without it may not use
+ * it at the same time. -ENOTCONN: it is not connected.
+ * Ownership: on success fd is the connection's, and close-on-exec; on failure
+ * it is the caller's still. */
+CHUTE_API int chute_conn_of_fd(chute_conn **ret_conn, int fd,
+                               const struct chute_conn_options *options);
+
 /* Send v as one message. Never raises SIGPIPE. Nothing was sent on any failure
  * but CHUTE_EPARTIAL: the time ran out when a part of a large message had left;
  * the end is then shut for sending, for the peer could not tell the rest from

@@ -1,9 +1,14 @@
-/* conn.c - the two ends of a pipe: making and freeing.
+/* conn.c - the two ends of a pipe: making, being given, and freeing.
  *
  * An end is a stream socket and, since any number of threads and processes may
  * use one end at once, a struct shm_conn in memory that all of them share. Both
  * ends of a pipe lie in the same page, so that a receiver can see what became
- * of the sender.
+ * of the sender. The page is a file in memory, so that it can travel beside the
+ * socket to a process that is no child (handle.c). That process finds in it
+ * which end the socket is.
+ *
+ * A socket that comes without a page, from Python or from the network, gets a
+ * new one, in which the other end is an unknown that never does anything.
  *
  * Both kinds of pipe are sockets, the one-way kind too: a pipe(2) has neither
  * MSG_DONTWAIT nor MSG_NOSIGNAL nor MSG_PEEK, and all three are needed to wait
@@ -23,43 +28,80 @@
 #include "ipc/conn.h"
 #include "plat/io.h"
 #include "plat/plat.h"
+#include "shm/label.h"
 
-/* -- making and freeing ----------------------------------------------------- */
+/* -- the shared page -------------------------------------------------------- */
 
-/* The shared page of a pipe, with no ends yet. */
-static struct pipe_memory *memory_new(int *ret_error)
+/* A page in private hands, with no ends yet; its descriptor is its own. */
+static struct pipe_memory *memory_of(int fd, struct shm_pipe *shm)
 {
-    void *shm;
-    const struct plat_self *self = plat_self(ret_error);
-
-    if (!self)
-        return NULL;
     struct pipe_memory *memory = mem_zalloc(sizeof *memory);
-    if (!memory) {
-        *ret_error = fail(CHUTE_ENOMEM);
-        return NULL;
+
+    if (memory) {
+        memory->fd = fd;
+        memory->shm = shm;
     }
-    int r = plat_map(-1, 0, sizeof *memory->shm, &shm);
-    if (r < 0) {
-        free(memory);
-        *ret_error = r;
-        return NULL;
-    }
-    memory->shm = shm;
-    memory->shm->pid_namespace = self->pid_namespace;
     return memory;
 }
 
 static void memory_free(struct pipe_memory *memory)
 {
     plat_unmap(memory->shm, sizeof *memory->shm);
+    plat_close(memory->fd);
     free(memory);
 }
 
-static chute_conn *conn_new(int fd, struct pipe_memory *memory, int end,
-                            uint64_t flags)
+static void write_page(struct shm_pipe *shm, const uint64_t sockets[2],
+                       bool oneway, uint64_t pid_namespace)
 {
-    bool receives = !(flags & CHUTE_ONEWAY) || end == 0;
+    for (int end = 0; end < 2; end++)
+        atomic_store_explicit(&shm->socket[end], sockets[end],
+                              memory_order_relaxed);
+    atomic_store_explicit(&shm->oneway, oneway, memory_order_relaxed);
+    label_write(&shm->label, SHM_PIPE_MAGIC, pid_namespace);
+}
+
+/* A new page, for the ends that have these sockets. */
+static int memory_new(const uint64_t sockets[2], bool oneway,
+                      struct pipe_memory **ret_memory)
+{
+    struct pipe_memory *memory;
+    void *shm;
+    int r = 0, fd;
+    const struct plat_self *self = plat_self(&r);
+
+    if (!self)
+        return r;
+    r = plat_shm_new("chute-pipe", &fd);
+    if (r < 0)
+        return r;
+    r = plat_shm_reserve(fd, 0, sizeof(struct shm_pipe));
+    if (r == 0)
+        r = plat_shm_seal(fd);
+    if (r == 0)
+        r = plat_map(fd, 0, sizeof(struct shm_pipe), &shm);
+    if (r < 0)
+        goto out;
+    write_page(shm, sockets, oneway, self->pid_namespace);
+    memory = memory_of(fd, shm);
+    if (!memory) {
+        plat_unmap(shm, sizeof(struct shm_pipe));
+        r = fail(CHUTE_ENOMEM);
+        goto out;
+    }
+    *ret_memory = memory;
+    return 0;
+out:
+    plat_close(fd);
+    return r == -ENOSPC ? fail(CHUTE_ENOMEM) : r;
+}
+
+/* -- making and freeing ----------------------------------------------------- */
+
+static chute_conn *conn_new(int fd, struct pipe_memory *memory, int end,
+                            bool oneway, bool interruptible)
+{
+    bool receives = !oneway || end == 0;
     chute_conn *conn =
         mem_zalloc(sizeof *conn + (receives ? CONN_LOOK_LEN : 0));
 
@@ -67,10 +109,11 @@ static chute_conn *conn_new(int fd, struct pipe_memory *memory, int end,
         return NULL;
     conn->fd = fd;
     conn->receives = receives;
-    conn->sends = !(flags & CHUTE_ONEWAY) || end == 1;
-    conn->interruptible = (flags & CHUTE_INTERRUPTIBLE) != 0;
+    conn->sends = !oneway || end == 1;
+    conn->interruptible = interruptible;
     conn->atomic_len = io_atomic_len(fd);
-    conn->pid_namespace = memory->shm->pid_namespace;
+    conn->pid_namespace = atomic_load_explicit(
+        &memory->shm->label.pid_namespace, memory_order_relaxed);
     conn->memory = memory;
     conn->own = &memory->shm->end[end];
     conn->peer = &memory->shm->end[1 - end];
@@ -80,13 +123,20 @@ static chute_conn *conn_new(int fd, struct pipe_memory *memory, int end,
 /* Both ends, or neither; then the descriptors are the caller's still. */
 static int make_ends(chute_conn *ends[2], const int fds[2], uint64_t flags)
 {
-    int r = 0;
-    struct pipe_memory *memory = memory_new(&r);
+    bool oneway = (flags & CHUTE_ONEWAY) != 0;
+    bool interruptible = (flags & CHUTE_INTERRUPTIBLE) != 0;
+    struct pipe_memory *memory;
+    uint64_t sockets[2];
 
-    if (!memory)
+    int r = io_stream(fds[0], &sockets[0]);
+    if (r == 0)
+        r = io_stream(fds[1], &sockets[1]);
+    if (r == 0)
+        r = memory_new(sockets, oneway, &memory);
+    if (r < 0)
         return r;
-    ends[0] = conn_new(fds[0], memory, 0, flags);
-    ends[1] = conn_new(fds[1], memory, 1, flags);
+    ends[0] = conn_new(fds[0], memory, 0, oneway, interruptible);
+    ends[1] = conn_new(fds[1], memory, 1, oneway, interruptible);
     if (!ends[0] || !ends[1]) {
         free(ends[0]);
         free(ends[1]);
@@ -121,6 +171,97 @@ int chute_pipe(chute_conn *ret_ends[2], const struct chute_pipe_options *given)
     ret_ends[0] = ends[0];
     ret_ends[1] = ends[1];
     return 0;
+}
+
+/* The one end that a process has been given. */
+static int make_end(chute_conn **ret_conn, int fd, struct pipe_memory *memory,
+                    int end, bool interruptible)
+{
+    bool oneway =
+        atomic_load_explicit(&memory->shm->oneway, memory_order_relaxed) != 0;
+    chute_conn *conn = conn_new(fd, memory, end, oneway, interruptible);
+
+    if (!conn)
+        return fail(CHUTE_ENOMEM);
+    memory->n_ends = 1;
+    *ret_conn = conn;
+    return 0;
+}
+
+int conn_adopt(chute_conn **ret_conn, int fd, bool interruptible)
+{
+    struct pipe_memory *memory;
+    uint64_t sockets[2] = {0, 0};
+
+    int r = io_stream(fd, &sockets[0]);
+    if (r == 0)
+        r = memory_new(sockets, false, &memory);
+    if (r < 0)
+        return r;
+    r = make_end(ret_conn, fd, memory, 0, interruptible);
+    if (r < 0)
+        memory_free(memory);
+    return r;
+}
+
+/* Which end of the page a socket is; -1: none of the two. */
+static int end_of(struct shm_pipe *shm, uint64_t socket)
+{
+    for (int end = 0; end < 2; end++)
+        if (atomic_load_explicit(&shm->socket[end], memory_order_relaxed) ==
+            socket)
+            return end;
+    return -1;
+}
+
+int conn_attach(chute_conn **ret_conn, int fd, int page_fd, bool interruptible)
+{
+    struct pipe_memory *memory = NULL;
+    uint64_t socket;
+    void *shm;
+    int r = 0;
+    const struct plat_self *self = plat_self(&r);
+
+    if (!self)
+        return r;
+    r = io_stream(fd, &socket);
+    if (r == 0)
+        r = label_attach(page_fd, SHM_PIPE_MAGIC, sizeof(struct shm_pipe),
+                         self->pid_namespace, &shm);
+    if (r < 0)
+        return r;
+    int end = end_of(shm, socket);
+    if (end < 0) {
+        r = fail(CHUTE_ECORRUPT);
+        goto out;
+    }
+    memory = memory_of(page_fd, shm);
+    r = memory ? make_end(ret_conn, fd, memory, end, interruptible)
+               : fail(CHUTE_ENOMEM);
+out:
+    if (r < 0) {
+        free(memory);
+        plat_unmap(shm, sizeof(struct shm_pipe));
+    }
+    return r;
+}
+
+int chute_conn_of_fd(chute_conn **ret_conn, int fd,
+                     const struct chute_conn_options *given)
+{
+    struct chute_conn_options options;
+
+    if (!ret_conn)
+        return fail(CHUTE_EINVAL);
+    int r = options_take(&options, sizeof options, given, sizeof options);
+    if (r == 0)
+        r = options_flags(options.flags, CHUTE_INTERRUPTIBLE);
+    if (r == 0)
+        r = conn_adopt(ret_conn, fd,
+                       (options.flags & CHUTE_INTERRUPTIBLE) != 0);
+    if (r == 0)
+        plat_cloexec(fd);
+    return r;
 }
 
 chute_conn *chute_conn_free(chute_conn *conn)

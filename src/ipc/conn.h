@@ -24,6 +24,7 @@
 /* What two ends of one process have in common. */
 struct pipe_memory {
     _Atomic int n_ends;
+    int fd;
     struct shm_pipe *shm;
 };
 
@@ -47,6 +48,11 @@ struct chute_conn {
     bool look_short;
     unsigned char look[]; /* CONN_LOOK_LEN bytes, in an end that receives */
 };
+
+/* An end of which this process has been given the socket; the socket and its
+ * shared page. If that succeeds the descriptors are the connection's. */
+int conn_adopt(chute_conn **ret_conn, int fd, bool interruptible);
+int conn_attach(chute_conn **ret_conn, int fd, int page_fd, bool interruptible);
 
 /* The door of every operation: a connection, a thread that may use it (*ret_pid
  * is its process), and a timeout. */

@@ -38,13 +38,14 @@
 #include "shm/region.h"
 #include "shm/ring.h"
 
-#define MAX_ITEMS  (UINT64_C(1) << 30)
-#define MIN_MEMORY UINT64_C(4096)
-#define MAX_MEMORY (UINT64_C(8) << 30)
+#define MIN_MEMORY ((uint64_t)SHM_MIN_UNITS * SHM_UNIT)
+#define MAX_MEMORY ((uint64_t)SHM_MAX_UNITS * SHM_UNIT)
+
+_Static_assert(MIN_MEMORY == 4096 && MAX_MEMORY == UINT64_C(8) << 30,
+               "as the header says");
 
 struct chute_queue {
     struct region_chain chain;
-    bool bounded; /* maxsize was given */
     bool interruptible;
 };
 
@@ -52,7 +53,7 @@ struct chute_queue {
 
 static int check_options(const struct chute_queue_options *options)
 {
-    if (options->maxsize > MAX_ITEMS || options->memory > MAX_MEMORY)
+    if (options->maxsize > SHM_MAX_ITEMS || options->memory > MAX_MEMORY)
         return fail(CHUTE_EINVAL);
     if (options->memory && options->memory < MIN_MEMORY)
         return fail(CHUTE_EINVAL);
@@ -75,15 +76,13 @@ int chute_queue_new(chute_queue **ret_queue,
     chute_queue *queue = mem_zalloc(sizeof *queue);
     if (!queue)
         return fail(CHUTE_ENOMEM);
-    uint64_t maxsize = options.maxsize ? options.maxsize : MAX_ITEMS;
     uint64_t memory = options.memory ? options.memory : MAX_MEMORY;
-    r = region_chain_new(&queue->chain, (uint32_t)maxsize,
+    r = region_chain_new(&queue->chain, (uint32_t)options.maxsize,
                          (uint32_t)(memory / SHM_UNIT));
     if (r < 0) {
         free(queue);
         return r;
     }
-    queue->bounded = options.maxsize != 0;
     queue->interruptible = (options.flags & CHUTE_INTERRUPTIBLE) != 0;
     *ret_queue = queue;
     return 0;
@@ -409,7 +408,8 @@ int chute_queue_full(chute_queue *queue)
     int r = look(queue, &state);
 
     return r < 0 ? r
-                 : queue->bounded && ring_count(state) == queue->chain.maxsize;
+                 : queue->chain.bounded &&
+                       ring_count(state) == queue->chain.maxsize;
 }
 
 int chute_queue_close(chute_queue *queue)

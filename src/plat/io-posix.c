@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/fail.h"
@@ -43,6 +44,24 @@ int io_pair(int ret_fds[2])
         return fail(-errno);
     ret_fds[0] = fds[0];
     ret_fds[1] = fds[1];
+    return 0;
+}
+
+int io_stream(int fd, uint64_t *ret_id)
+{
+    struct sockaddr_storage peer;
+    struct stat st;
+    int type = 0;
+    socklen_t type_len = sizeof type, peer_len = sizeof peer;
+
+    if (fault("getsockopt", EINVAL))
+        return fail(-EINVAL);
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) < 0 ||
+        type != SOCK_STREAM || fstat(fd, &st) < 0)
+        return fail(-EINVAL);
+    if (getpeername(fd, (struct sockaddr *)&peer, &peer_len) < 0)
+        return fail(-errno);
+    *ret_id = (uint64_t)st.st_ino;
     return 0;
 }
 

@@ -15,6 +15,10 @@
 /* A connected pair of stream sockets that no exec inherits. */
 int io_pair(int ret_fds[2]);
 
+/* Whether fd is a connected stream socket, and a number that names it: the same
+ * in every process that holds it. -EINVAL: it is no such thing; -ENOTCONN. */
+int io_stream(int fd, uint64_t *ret_id);
+
 /* The longest message that io_send gives to an empty or part-full socket whole
  * or not at all, whatever happens to the caller during the call; 0 if there is
  * no such promise. */

@@ -80,6 +80,27 @@ int plat_shm_seal(int fd)
                : 0;
 }
 
+/* Seals that say what may become of the file. There is a later one, EXEC, which
+ * some systems set by themselves. */
+#define SEALS                                                                  \
+    (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE |                \
+     F_SEAL_FUTURE_WRITE)
+
+int plat_shm_check(int fd)
+{
+    struct stat st;
+
+    if (fault("fstat", EINVAL))
+        return fail(-EINVAL);
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return fail(-EINVAL);
+    /* Other files have no seals to ask for; those on tmpfs have SEAL alone. */
+    int seals = fcntl(fd, F_GET_SEALS);
+    if (seals < 0 || (seals & SEALS) != (F_SEAL_SHRINK | F_SEAL_SEAL))
+        return fail(-EINVAL);
+    return 0;
+}
+
 int plat_shm_size(int fd, uint64_t *ret_len, uint64_t *ret_held)
 {
     struct stat st;
@@ -108,4 +129,20 @@ int plat_map(int fd, uint64_t offset, size_t len, void **ret_mem)
 void plat_unmap(void *mem, size_t len)
 {
     (void)munmap(mem, len);
+}
+
+int plat_dup(int fd, int *ret_fd)
+{
+    if (fault("fcntl", EMFILE))
+        return fail(-EMFILE);
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (copy < 0)
+        return fail(errno == EBADF ? -EINVAL : -errno);
+    *ret_fd = copy;
+    return 0;
+}
+
+void plat_cloexec(int fd)
+{
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 }

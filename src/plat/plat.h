@@ -154,6 +154,10 @@ void plat_shm_release(int fd, uint64_t offset, uint64_t len);
 /* From here on nobody can make the file shorter. */
 int plat_shm_seal(int fd);
 
+/* Whether somebody else's descriptor is such a file, and sealed just so.
+ * -EINVAL: it is not. */
+int plat_shm_check(int fd);
+
 /* The file's length, and the bytes it holds in memory. */
 int plat_shm_size(int fd, uint64_t *ret_len, uint64_t *ret_held);
 
@@ -161,6 +165,12 @@ int plat_shm_size(int fd, uint64_t *ret_len, uint64_t *ret_held);
  * zeroed memory that is shared with the children. */
 int plat_map(int fd, uint64_t offset, size_t len, void **ret_mem);
 void plat_unmap(void *mem, size_t len);
+
+/* Another descriptor, above 2, for the same thing, that no exec inherits. */
+int plat_dup(int fd, int *ret_fd);
+
+/* From here on no exec inherits fd. */
+void plat_cloexec(int fd);
 
 void plat_close(int fd);
 

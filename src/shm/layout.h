@@ -19,6 +19,22 @@
  * processors fetch cache lines in pairs. */
 #define SHM_APART 128
 
+/* -- how each memory begins (label.c) ----------------------------------------
+ *
+ * field          written by   under   a dead writer leaves
+ * magic          creator      const   nothing anybody could find: memory is
+ * layout         creator      const   handed on when it is complete
+ * pid_namespace  creator      const
+ *
+ * magic says what the memory is, layout (layout.c) how it is laid out, and
+ * pid_namespace (an inode number) whose tids the locks hold.
+ */
+struct shm_label {
+    _Atomic uint64_t magic;
+    _Atomic uint64_t layout;
+    _Atomic uint64_t pid_namespace;
+};
+
 /* -- a lock (lock.c) --------------------------------------------------------
  *
  * field      written by             under    a dead writer leaves
@@ -59,7 +75,9 @@ struct shm_event {
  * lies at offset + 8 * (p % n_units). n_units is a power of two.
  *
  * field      written by      under      a dead writer leaves
- * magic..    creator         const
+ * label      creator         const      see shm_label
+ * maxsize    creator         const      0: no limit but SHM_MAX_ITEMS
+ * max_units  creator         const
  * put_lock   putters         itself     see shm_lock
  * tail       putters         put_lock   the state before or after
  * get_lock   getters         itself     see shm_lock
@@ -83,9 +101,14 @@ struct shm_event {
  * may have been reserved by a dead putter; the next owner of put_lock, which is
  * told of the death, gives it back.
  */
-#define SHM_MAGIC     UINT64_C(0x3151657475686343) /* "Cchuteq1" */
-#define SHM_N_REGIONS 32
-#define SHM_UNIT      8
+#define SHM_QUEUE_MAGIC UINT64_C(0x0a65756575716863) /* "chqueue\n" */
+#define SHM_N_REGIONS   32
+#define SHM_UNIT        8
+
+/* What maxsize and max_units may be, at most and at least. */
+#define SHM_MAX_ITEMS (UINT32_C(1) << 30)
+#define SHM_MAX_UNITS (UINT32_C(1) << 30)
+#define SHM_MIN_UNITS 512
 
 struct shm_region {
     _Atomic uint32_t start;
@@ -94,10 +117,9 @@ struct shm_region {
 };
 
 struct shm_queue {
-    uint64_t magic;
-    uint64_t pid_namespace;
-    uint32_t maxsize;
-    uint32_t max_units;
+    struct shm_label label;
+    _Atomic uint32_t maxsize;
+    _Atomic uint32_t max_units;
 
     _Alignas(SHM_APART) struct shm_lock put_lock;
     _Alignas(SHM_APART) _Atomic uint64_t tail;
@@ -123,7 +145,12 @@ _Static_assert(sizeof(struct shm_queue) <= 4096, "fits a page");
 /* -- the pipe (conn.c) ------------------------------------------------------
  *
  * field          written by      under       a dead writer leaves
- * pid_namespace  the maker       const       -
+ * label          the maker       const       see shm_label
+ * socket[i]      the maker       const       the socket of end i, by its inode
+ *                                            number: whoever is handed socket
+ *                                            and page sees which end it is. 0:
+ *                                            somebody else's, not known
+ * oneway         the maker       const       1: end 0 receives, end 1 sends
  * end[i]         who uses end i  see below
  *
  * and of each end:
@@ -172,8 +199,12 @@ struct shm_conn {
     _Atomic uint16_t known[SHM_N_KNOWN]; /* without the header, of 4 bytes */
 };
 
+#define SHM_PIPE_MAGIC UINT64_C(0x0a65706970686320) /* " chpipe\n" */
+
 struct shm_pipe {
-    uint64_t pid_namespace;
+    struct shm_label label;
+    _Atomic uint64_t socket[2];
+    _Atomic uint64_t oneway;
     _Alignas(SHM_APART) struct shm_conn end[2];
 };
 

@@ -32,7 +32,10 @@
  * it; else, what lies between its start and tail (less than 2^32 then, for the
  * queue holds that and more).
  *
- * Mapping. Each side of each process maps the one region that it works on.
+ * Mapping. Each side of each process maps the one region that it works on. The
+ * creator's first mapping shows header and region 0 together; who is handed the
+ * file later (region_chain_attach) maps the header, and finds the regions by
+ * `first` and `last`, as everybody does who comes to a new one.
  *
  * Proof: tests/unit/test-region.c, tests/torture/step.c, tests/model/queue.pml.
  */
@@ -43,6 +46,7 @@
 #include "base/mem.h"
 #include "chute/error.h"
 #include "plat/plat.h"
+#include "shm/label.h"
 #include "shm/region.h"
 
 /* Offsets and lengths of regions are multiples of this: of every page size that
@@ -351,11 +355,20 @@ static void write_header(struct region_chain *chain)
 {
     struct shm_queue *shm = chain->shm;
 
-    shm->magic = SHM_MAGIC;
-    shm->pid_namespace = chain->pid_namespace;
-    shm->maxsize = chain->maxsize;
-    shm->max_units = chain->max_units;
+    atomic_store_explicit(&shm->maxsize, chain->bounded ? chain->maxsize : 0,
+                          memory_order_relaxed);
+    atomic_store_explicit(&shm->max_units, chain->max_units,
+                          memory_order_relaxed);
     add_region(chain, 0, BLOCK, REGION_BASE_UNITS, 0);
+    label_write(&shm->label, SHM_QUEUE_MAGIC, chain->pid_namespace);
+}
+
+static void set_limits(struct region_chain *chain, uint32_t maxsize,
+                       uint32_t max_units)
+{
+    chain->bounded = maxsize != 0;
+    chain->maxsize = chain->bounded ? maxsize : SHM_MAX_ITEMS;
+    chain->max_units = max_units;
 }
 
 int region_chain_new(struct region_chain *chain, uint32_t maxsize,
@@ -368,10 +381,9 @@ int region_chain_new(struct region_chain *chain, uint32_t maxsize,
 
     if (!self)
         return r;
-    *chain = (struct region_chain){.fd = -1,
-                                   .maxsize = maxsize,
-                                   .max_units = max_units,
-                                   .pid_namespace = self->pid_namespace};
+    *chain =
+        (struct region_chain){.fd = -1, .pid_namespace = self->pid_namespace};
+    set_limits(chain, maxsize, max_units);
     size_t len = BLOCK + REGION_BASE_UNITS * SHM_UNIT;
     r = plat_shm_new("chute-queue", &chain->fd);
     if (r < 0)
@@ -403,6 +415,35 @@ int region_chain_new(struct region_chain *chain, uint32_t maxsize,
 out:
     region_chain_free(chain);
     return r == -ENOSPC ? fail(CHUTE_ENOMEM) : r;
+}
+
+int region_chain_attach(struct region_chain *chain, int fd)
+{
+    void *mem;
+    int r = 0;
+    const struct plat_self *self = plat_self(&r);
+
+    if (!self)
+        return r;
+    r = label_attach(fd, SHM_QUEUE_MAGIC, sizeof *chain->shm,
+                     self->pid_namespace, &mem);
+    if (r < 0)
+        return r;
+    *chain = (struct region_chain){.shm = mem,
+                                   .fd = fd,
+                                   .pid_namespace = self->pid_namespace,
+                                   .map_len = sizeof *chain->shm};
+    uint32_t maxsize =
+        atomic_load_explicit(&chain->shm->maxsize, memory_order_relaxed);
+    uint32_t max_units =
+        atomic_load_explicit(&chain->shm->max_units, memory_order_relaxed);
+    if (maxsize > SHM_MAX_ITEMS || max_units < SHM_MIN_UNITS ||
+        max_units > SHM_MAX_UNITS) {
+        plat_unmap(mem, chain->map_len);
+        return fail(CHUTE_ECORRUPT);
+    }
+    set_limits(chain, maxsize, max_units);
+    return 0;
 }
 
 void region_chain_free(struct region_chain *chain)

@@ -26,7 +26,8 @@ struct region_chain {
     struct shm_queue *shm;
     int fd;
     uint32_t max_units; /* private copies of what is constant in shm */
-    uint32_t maxsize;
+    uint32_t maxsize;   /* SHM_MAX_ITEMS where there is no limit, */
+    bool bounded;       /* which is what this says */
     uint64_t pid_namespace;
     size_t map_len;
     /* The region that each side works on. Changed under that side's lock by
@@ -36,9 +37,13 @@ struct region_chain {
     struct region_view *_Atomic get_view;
 };
 
-/* Make the memory of a new queue: header and region 0. */
+/* Make the memory of a new queue: header and region 0. maxsize 0: no limit. */
 int region_chain_new(struct region_chain *chain, uint32_t maxsize,
                      uint32_t max_units);
+
+/* The memory of a queue that somebody else has made; fd is the chain's if that
+ * succeeds. The errors of label_attach(). */
+int region_chain_attach(struct region_chain *chain, int fd);
 
 /* Unmap and close. */
 void region_chain_free(struct region_chain *chain);

@@ -39,7 +39,7 @@ TEST(without_descriptors_a_pipe_is_emfile)
     CHECK(first >= 0);
     close(first);
     CHECK_OK(getrlimit(RLIMIT_NOFILE, &limit));
-    for (int n_free = 0; n_free < 2; n_free++) {
+    for (int n_free = 0; n_free < 3; n_free++) {
         none = limit;
         none.rlim_cur = (rlim_t)(first + n_free);
         CHECK_OK(setrlimit(RLIMIT_NOFILE, &none));
