@@ -46,6 +46,7 @@
 #include "chute/pickle.h"
 #include "chute/queue.h"
 #include "chute/conn.h"
+#include "chute/handle.h"
 #include "chute/process.h"
 #include "chute/wait.h"
 

@@ -43,7 +43,8 @@ extern "C" {
     X(ECYCLE, -4102, "the value contains itself")                              \
     X(ELIMIT, -4103, "the value is too deep, too large or too long")           \
     X(EPARTIAL, -4104, "a message was cut off in the middle")                  \
-    X(ENAMESPACE, -4105, "the process is in another PID namespace")
+    X(ENAMESPACE, -4105, "the process is in another PID namespace")            \
+    X(EKIND, -4106, "what comes next is of another kind")
 
 enum {
 #define CHUTE_ERROR_(name, value, text) CHUTE_##name = (value),

@@ -54,6 +54,23 @@ struct chute_queue_options {
 CHUTE_API int chute_queue_new(chute_queue **ret_queue,
                               const struct chute_queue_options *options);
 
+/* The file in memory that the queue lies in: whoever has a descriptor for it can
+ * use the queue. Borrowed. It can travel by SCM_RIGHTS (chute_conn_send_queue
+ * in handle.h), by fork, by an exec that does not close it. */
+CHUTE_API int chute_queue_fd(chute_queue *queue);
+
+/* Make a handle of such a descriptor, for the same queue: all is shared, also
+ * with whoever made it and with his children. maxsize and memory are the
+ * queue's, and must not be given. What the descriptor shows is checked, here
+ * and whenever it is used, so that a forged one can harm the queue that it is,
+ * and nothing else.
+ * Ownership: on success fd is the queue's, and close-on-exec; on failure it is
+ * the caller's still.
+ * Errors: CHUTE_EINVAL, it is no sealed file in memory; CHUTE_ECORRUPT, it is
+ * one but no queue; CHUTE_ELAYOUT, another version's; CHUTE_ENAMESPACE. */
+CHUTE_API int chute_queue_of_fd(chute_queue **ret_queue, int fd,
+                                const struct chute_queue_options *options);
+
 /* Append v. CHUTE_ENOMEM: no memory for the item; the queue is as it was.
  * Blocks: while the queue is full; with CHUTE_NOWAIT only for a call of
  * somebody else that is copying at that moment.

@@ -13,6 +13,11 @@
  * lock. A taker who dies in between leaves a note too many; then the lock says
  * so to its next owner (LOCK_DIED), who throws all notes away and looks again.
  *
+ * A handle (handle.c) is one byte with which descriptors travel. A look goes no
+ * further than such a byte, and says so; so it comes first when all that there
+ * is to see is one byte. Then the descriptors are still in the stream: a look
+ * has no place for them, and does not take them.
+ *
  * A message longer than one look is asked for by FIONREAD, which does not mind
  * the number of messages.
  *
@@ -107,9 +112,12 @@ int conn_look(chute_conn *conn, struct ahead *ret_ahead)
         return LOOK_WHOLE;
     /* Where one long message comes, others do: a short look will do. */
     size_t n_look = conn->look_short ? FRAME_MAX : CONN_LOOK_LEN;
-    ssize_t n = io_peek(conn->fd, conn->look, n_look);
+    bool carries;
+    ssize_t n = io_peek(conn->fd, conn->look, n_look, &carries);
     if (n <= 0)
         return n < 0 ? (int)n : fail(CHUTE_EOF);
+    if (n == 1 && carries)
+        return LOOK_HANDLE;
     int missing =
         frame_read(conn->look, (size_t)n, &ahead.head_len, &ahead.len);
     if (missing)

@@ -21,6 +21,7 @@
  * Proof: tests/unit/test-conn*.c, tests/conformance/wire.py.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "base/fail.h"
 #include "chute/error.h"
@@ -115,6 +116,21 @@ int chute_conn_recv_bytes(chute_conn *conn, void *buf, size_t cap,
     if (r == 0 || r == CHUTE_EMSGSIZE)
         *ret_len = place.len;
     return r;
+}
+
+int conn_recv_fds(chute_conn *conn, int fds[IO_MAX_FDS], int64_t timeout_ns)
+{
+    struct place place = {.wants_handle = true};
+    int64_t deadline;
+    pid_t pid;
+
+    int r = enter_to_receive(conn, timeout_ns, &deadline, &pid);
+    if (r == 0)
+        r = receive(conn, &place, pid, deadline);
+    if (r < 0)
+        return r;
+    memcpy(fds, place.fds, sizeof place.fds);
+    return place.n_fds;
 }
 
 /* A message as a value, or as the bytes it is; put back if there is no memory

@@ -72,7 +72,15 @@ static int may_send(chute_conn *conn)
 struct parcel {
     struct iovec parts[2]; /* header and body; what is left of them */
     size_t left;
+    const int *fds; /* or so many descriptors, */
+    int n_fds;      /* if this is not 0 */
 };
+
+static ssize_t parcel_send(chute_conn *conn, struct parcel *parcel)
+{
+    return parcel->n_fds > 0 ? io_send_fds(conn->fd, parcel->fds, parcel->n_fds)
+                             : io_send(conn->fd, parcel->parts, 2);
+}
 
 static void parcel_advance(struct parcel *parcel, size_t n)
 {
@@ -126,7 +134,7 @@ static int send_locked(chute_conn *conn, struct parcel *parcel,
             return -ETIMEDOUT;
         set_sending(conn, SHM_BUSY);
     }
-    ssize_t n = io_send(conn->fd, parcel->parts, 2);
+    ssize_t n = parcel_send(conn, parcel);
     if (n == (ssize_t)parcel->left || n <= 0) {
         set_sending(conn, SHM_WHOLE);
         return n < 0 ? (int)n : 0;
@@ -136,11 +144,29 @@ static int send_locked(chute_conn *conn, struct parcel *parcel,
     return send_rest(conn, parcel, deadline);
 }
 
+static int send_parcel(chute_conn *conn, struct parcel *parcel,
+                       int64_t deadline)
+{
+    for (;;) {
+        int r = lock_take(&conn->own->send_lock, deadline, conn->interruptible);
+        if (r < 0)
+            return r;
+        r = send_locked(conn, parcel, deadline);
+        lock_drop(&conn->own->send_lock);
+        if (r == -EAGAIN)
+            r = conn_wait(conn, POLLOUT, deadline);
+        else
+            return r;
+        if (r < 0)
+            return r;
+    }
+}
+
 static int send_message(chute_conn *conn, const void *data, size_t data_len,
                         int64_t deadline)
 {
     unsigned char head[FRAME_MAX];
-    struct parcel parcel;
+    struct parcel parcel = {.n_fds = 0};
 
     /* iovec serves both directions, hence the cast; nothing is written. */
     parcel.parts[0].iov_base = head;
@@ -150,19 +176,7 @@ static int send_message(chute_conn *conn, const void *data, size_t data_len,
     parcel.left = parcel.parts[0].iov_len + data_len;
     if (parcel.left < data_len)
         return fail(CHUTE_EMSGSIZE);
-    for (;;) {
-        int r = lock_take(&conn->own->send_lock, deadline, conn->interruptible);
-        if (r < 0)
-            return r;
-        r = send_locked(conn, &parcel, deadline);
-        lock_drop(&conn->own->send_lock);
-        if (r == -EAGAIN)
-            r = conn_wait(conn, POLLOUT, deadline);
-        else
-            return r;
-        if (r < 0)
-            return r;
-    }
+    return send_parcel(conn, &parcel, deadline);
 }
 
 static int enter_to_send(const chute_conn *conn, int64_t timeout_ns,
@@ -199,4 +213,17 @@ int chute_conn_send(chute_conn *conn, chute_value *v, int64_t timeout_ns)
     free(data);
     chute_value_free(v);
     return r;
+}
+
+int conn_send_fds(chute_conn *conn, const int *fds, int n_fds,
+                  int64_t timeout_ns)
+{
+    struct parcel parcel = {.left = 1, .fds = fds, .n_fds = n_fds};
+    int64_t deadline;
+    int r = enter_to_send(conn, timeout_ns, &deadline);
+
+    /* A socket that makes no promise is none of the kind that can carry them. */
+    if (r == 0 && conn->atomic_len == 0)
+        r = fail(CHUTE_EINVAL);
+    return r < 0 ? r : send_parcel(conn, &parcel, deadline);
 }

@@ -280,6 +280,30 @@ static int take_in_steps(chute_conn *conn, struct place *place, pid_t pid,
     return r;
 }
 
+/* -- descriptors ------------------------------------------------------------ */
+
+/* Copy them out first, then take the byte: whoever is killed in between has
+ * taken nothing. A handle that nobody could ever receive goes. */
+static int take_handle(chute_conn *conn, struct place *place)
+{
+    char byte;
+    struct iovec to = {.iov_base = &byte, .iov_len = 1};
+    int n = io_peek_fds(conn->fd, place->fds);
+
+    if (n < 0 && n != -EPROTO)
+        return n;
+    if (n == 0)
+        return fail(CHUTE_EKIND);
+    ssize_t taken = io_recv(conn->fd, &to, 1);
+    if (n > 0 && taken == 1) {
+        place->n_fds = n;
+        return 0;
+    }
+    for (int i = 0; i < n; i++)
+        plat_close(place->fds[i]);
+    return taken < 0 ? (int)taken : fail(CHUTE_EPROTO);
+}
+
 /* -- for conn-recv.c -------------------------------------------------------- */
 
 /* Take the next message, or go on with it. Under recv_lock. */
@@ -290,6 +314,8 @@ static int take(chute_conn *conn, struct place *place, pid_t pid,
     bool known = false, whole = false;
 
     disinherit(conn, pid);
+    if (conn->kept && place->wants_handle)
+        return fail(CHUTE_EKIND);
     if (conn->kept)
         return deliver(conn, take_kept(conn), place);
     int r = may_receive(conn);
@@ -302,9 +328,14 @@ static int take(chute_conn *conn, struct place *place, pid_t pid,
         r = conn_look(conn, &ahead);
         if (r < 0)
             return r;
+        if (r == LOOK_HANDLE)
+            return place->wants_handle ? take_handle(conn, place)
+                                       : fail(CHUTE_EKIND);
         known = r != LOOK_HEAD;
         whole = r == LOOK_WHOLE;
     }
+    if (place->wants_handle)
+        return fail(CHUTE_EKIND);
     if (known && ahead.len > SIZE_MAX - FRAME_MAX)
         return fail(CHUTE_ENOMEM);
     if (known && too_long(place, (size_t)ahead.len)) {

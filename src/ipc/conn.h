@@ -5,6 +5,7 @@
  *     conn-recv.c   receives: the waiting, and what callers see
  *     conn-take.c   receives: what happens to the stream under the lock
  *     conn-look.c   receives: how long the next message is
+ *     handle.c      descriptors, queues and connections that travel
  */
 #ifndef IPC_CONN_H
 #define IPC_CONN_H
@@ -17,6 +18,7 @@
 
 #include "chute/conn.h"
 #include "ipc/message.h"
+#include "plat/io.h"
 #include "shm/layout.h"
 
 #define CONN_LOOK_LEN 16384
@@ -62,11 +64,23 @@ int conn_enter(const chute_conn *conn, int64_t timeout_ns,
 /* Wait on the socket. 0, -ETIMEDOUT; -EINTR if that is what the caller wants. */
 int conn_wait(const chute_conn *conn, short events, int64_t deadline);
 
+/* -- conn-send.c, conn-recv.c: what handle.c stands on ---------------------- */
+
+int conn_send_fds(chute_conn *conn, const int *fds, int n_fds,
+                  int64_t timeout_ns);
+
+/* The number of descriptors, which are the caller's then. */
+int conn_recv_fds(chute_conn *conn, int fds[IO_MAX_FDS], int64_t timeout_ns);
+
 /* -- conn-take.c ----------------------------------------------------------- */
 
-/* Where a message is to go: into a caller's buffer, or out as it is. */
+/* Where a message is to go: into a caller's buffer, or out as it is; or that it
+ * is descriptors that are wanted. */
 struct place {
     bool wants_message;
+    bool wants_handle;
+    int n_fds;           /* out: so many, */
+    int fds[IO_MAX_FDS]; /* the caller's */
     void *buf;
     size_t cap;
     size_t len;              /* out: the message's length */
@@ -102,7 +116,8 @@ struct ahead {
 enum {
     LOOK_WHOLE, /* it is short, and all of it is there */
     LOOK_PART,  /* its header is there */
-    LOOK_HEAD   /* a part of its header is there */
+    LOOK_HEAD,  /* a part of its header is there */
+    LOOK_HANDLE /* it is no message, but descriptors */
 };
 int conn_look(chute_conn *conn, struct ahead *ret_ahead);
 

@@ -88,6 +88,39 @@ int chute_queue_new(chute_queue **ret_queue,
     return 0;
 }
 
+int chute_queue_of_fd(chute_queue **ret_queue, int fd,
+                      const struct chute_queue_options *given)
+{
+    struct chute_queue_options options;
+
+    if (!ret_queue)
+        return fail(CHUTE_EINVAL);
+    int r = options_take(&options, sizeof options, given, sizeof options);
+    if (r == 0)
+        r = options_flags(options.flags, CHUTE_INTERRUPTIBLE);
+    if (r < 0)
+        return r;
+    if (options.maxsize || options.memory)
+        return fail(CHUTE_EINVAL);
+    chute_queue *queue = mem_zalloc(sizeof *queue);
+    if (!queue)
+        return fail(CHUTE_ENOMEM);
+    r = region_chain_attach(&queue->chain, fd);
+    if (r < 0) {
+        free(queue);
+        return r;
+    }
+    plat_cloexec(fd);
+    queue->interruptible = (options.flags & CHUTE_INTERRUPTIBLE) != 0;
+    *ret_queue = queue;
+    return 0;
+}
+
+int chute_queue_fd(chute_queue *queue)
+{
+    return queue ? queue->chain.fd : fail(CHUTE_EINVAL);
+}
+
 chute_queue *chute_queue_free(chute_queue *queue)
 {
     if (queue) {

@@ -22,6 +22,7 @@
  */
 #define _GNU_SOURCE /* ppoll, SOCK_CLOEXEC */
 #include <errno.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -115,13 +116,12 @@ ssize_t io_send(int fd, struct iovec *parts, int n_parts)
     return errno == ECONNRESET ? -EPIPE : -errno;
 }
 
-static ssize_t receive(int fd, struct iovec *parts, int n_parts, int flags)
+/* recvmsg(2) that does not wait. */
+static ssize_t receive(int fd, struct msghdr *msg, int flags)
 {
-    struct msghdr msg = {.msg_iov = parts, .msg_iovlen = (size_t)n_parts};
-
     if (fault("recvmsg", ENOMEM))
         return fail(-ENOMEM);
-    ssize_t n = recvmsg(fd, &msg, flags | MSG_DONTWAIT);
+    ssize_t n = recvmsg(fd, msg, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (n >= 0)
         return n;
     /* As in io_send. It comes after all that had been sent to us: the end. */
@@ -130,14 +130,106 @@ static ssize_t receive(int fd, struct iovec *parts, int n_parts, int flags)
 
 ssize_t io_recv(int fd, struct iovec *parts, int n_parts)
 {
-    return receive(fd, parts, n_parts, 0);
+    struct msghdr msg = {.msg_iov = parts, .msg_iovlen = (size_t)n_parts};
+
+    return receive(fd, &msg, 0);
 }
 
-ssize_t io_peek(int fd, void *buf, size_t cap)
+ssize_t io_peek(int fd, void *buf, size_t cap, bool *ret_carries)
 {
     struct iovec part = {.iov_base = buf, .iov_len = cap};
+    struct msghdr msg = {.msg_iov = &part, .msg_iovlen = 1};
+    ssize_t n = receive(fd, &msg, MSG_PEEK);
 
-    return receive(fd, &part, 1, MSG_PEEK);
+    /* There was something beside the bytes, and no place for it. */
+    *ret_carries = n > 0 && (msg.msg_flags & MSG_CTRUNC);
+    return n;
+}
+
+/* -- descriptors that travel ------------------------------------------------ */
+
+/* Room for the descriptors of one message, aligned as it has to be. */
+union control {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(IO_MAX_FDS * sizeof(int))];
+};
+
+ssize_t io_send_fds(int fd, const int *fds, int n_fds)
+{
+    unsigned char byte = (unsigned char)n_fds;
+    struct iovec part = {.iov_base = &byte, .iov_len = 1};
+    size_t fds_len = (size_t)n_fds * sizeof(int);
+    union control control = {.bytes = {0}};
+    struct msghdr msg = {.msg_iov = &part,
+                         .msg_iovlen = 1,
+                         .msg_control = control.bytes,
+                         .msg_controllen = CMSG_SPACE(fds_len)};
+    struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
+
+    if (fault("sendmsg", ENOBUFS))
+        return fail(-ENOBUFS);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(fds_len);
+    memcpy(CMSG_DATA(head), fds, fds_len);
+    ssize_t n = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n >= 0)
+        return n;
+    return errno == ECONNRESET ? -EPIPE
+           : errno == EBADF    ? fail(-EINVAL)
+                               : -errno;
+}
+
+/* The descriptors that a control message has brought; more than IO_MAX_FDS can
+ * come where the room is rounded up. The number of all, kept and closed. */
+static int take_fds(struct msghdr *msg, int fds[IO_MAX_FDS])
+{
+    int n = 0, fd;
+
+    for (struct cmsghdr *head = CMSG_FIRSTHDR(msg); head;
+         head = CMSG_NXTHDR(msg, head)) {
+        if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t at = 0; CMSG_LEN(at + sizeof fd) <= head->cmsg_len;
+             at += sizeof fd) {
+            memcpy(&fd, CMSG_DATA(head) + at, sizeof fd);
+            if (n < IO_MAX_FDS)
+                fds[n] = fd;
+            else
+                plat_close(fd);
+            n++;
+        }
+    }
+    return n;
+}
+
+int io_peek_fds(int fd, int fds[IO_MAX_FDS])
+{
+    unsigned char bytes[2];
+    struct iovec part = {.iov_base = bytes, .iov_len = sizeof bytes};
+    union control control = {.bytes = {0}};
+    struct msghdr msg = {.msg_iov = &part,
+                         .msg_iovlen = 1,
+                         .msg_control = control.bytes,
+                         .msg_controllen = sizeof control.bytes};
+    int r;
+
+    ssize_t len = receive(fd, &msg, MSG_PEEK);
+    if (len < 0)
+        return (int)len;
+    int n = take_fds(&msg, fds);
+    bool cut = msg.msg_flags & MSG_CTRUNC;
+    if (len != 1 || (n == 0 && !cut))
+        r = 0;
+    else if (cut && n < IO_MAX_FDS && bytes[0] > n)
+        r = fail(-EMFILE); /* there was room, so it is we who have none */
+    else if (cut || n > IO_MAX_FDS || bytes[0] != n)
+        r = fail(-EPROTO);
+    else
+        return n;
+    for (int i = 0; i < n && i < IO_MAX_FDS; i++)
+        plat_close(fds[i]);
+    return r;
 }
 
 int io_pending(int fd, size_t *ret_len)

@@ -36,8 +36,25 @@ ssize_t io_send(int fd, struct iovec *parts, int n_parts);
  * the end. -EAGAIN: nothing is there. */
 ssize_t io_recv(int fd, struct iovec *parts, int n_parts);
 
-/* The same without taking it. */
-ssize_t io_peek(int fd, void *buf, size_t cap);
+/* The same without taking it. *ret_carries: descriptors travel with the last of
+ * these bytes, or more exactly with what was sent together with it: a look goes
+ * no further. (Taken by io_recv, they are closed.) */
+ssize_t io_peek(int fd, void *buf, size_t cap, bool *ret_carries);
+
+/* -- descriptors that travel ----------------------------------------------- */
+
+#define IO_MAX_FDS 2
+
+/* Send one byte, the number of descriptors, and them with it. As io_send; and
+ * -EINVAL: one of them is not open; -ETOOMANYREFS: too many are under way. */
+ssize_t io_send_fds(int fd, const int *fds, int n_fds);
+
+/* Look at such a byte and the descriptors that travel with it: the result is
+ * their number, 0 if what comes next is something else. The descriptors in fds
+ * are the caller's then, and no exec inherits them; those that lie in the stream
+ * go with the byte, for io_recv to take. -EPROTO: it is one of these bytes, with
+ * more descriptors than IO_MAX_FDS, or another number than it says; -EMFILE. */
+int io_peek_fds(int fd, int fds[IO_MAX_FDS]);
 
 /* How many bytes io_recv would find. */
 int io_pending(int fd, size_t *ret_len);
