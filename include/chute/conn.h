@@ -75,7 +75,8 @@ CHUTE_API int chute_conn_send(chute_conn *conn, chute_value *v,
  * Blocks: until a whole message is there.
  * Conditions: CHUTE_ETIMEDOUT, CHUTE_EOF (nobody holds the other end, and
  * everything has been received), CHUTE_EPICKLE, CHUTE_ENOTPLAIN,
- * CHUTE_EPARTIAL (the other end went away in the middle of a message). */
+ * CHUTE_EPARTIAL (the other end went away in the middle of a message),
+ * CHUTE_EKIND (a handle comes first: see handle.h). */
 CHUTE_API int chute_conn_recv(chute_conn *conn, chute_value **ret_value,
                               int64_t timeout_ns);
 
@@ -91,7 +92,7 @@ CHUTE_API int chute_conn_send_bytes(chute_conn *conn, const void *data,
 CHUTE_API int chute_conn_recv_bytes(chute_conn *conn, void *buf, size_t cap,
                                     size_t *ret_len, int64_t timeout_ns);
 
-/* 1 if a message waits, a part of one on the socket, or the end; 0 if the time
+/* 1 if a message or a handle waits, a part of one on the socket, or the end; 0 if the time
  * ran out. So recv after a 1 may still have to wait for the rest.
  * Blocks: until then. */
 CHUTE_API int chute_conn_poll(chute_conn *conn, int64_t timeout_ns);

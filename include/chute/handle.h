@@ -17,7 +17,9 @@
  * The wire is that of CPython's multiprocessing.reduction.send_handle and
  * recv_handle on Linux: one byte that counts the descriptors, and them with it
  * (SCM_RIGHTS). CPython 3.14 waits for an acknowledgement besides, the byte 'A'
- * the other way: it is for the caller to send or take on chute_conn_fd.
+ * the other way: it is for the caller to send or take on chute_conn_fd. A Python
+ * Connection that is pickled is something else (a class, and the address of a
+ * server in the sender's process): CHUTE_ENOTPLAIN.
  */
 #ifndef CHUTE_HANDLE_H
 #define CHUTE_HANDLE_H
@@ -40,7 +42,7 @@ extern "C" {
  * (the handle stays the next one).
  * Errors: CHUTE_EINVAL, fd is not open, or the connection is not AF_UNIX;
  * -ETOOMANYREFS, more descriptors of this user are under way than RLIMIT_NOFILE
- * allows; CHUTE_EPROTO, more than one descriptor came: all of them are closed.*/
+ * allows; CHUTE_EPROTO, more than one descriptor came: all of them are closed. */
 CHUTE_API int chute_conn_send_fd(chute_conn *conn, int fd, int64_t timeout_ns);
 CHUTE_API int chute_conn_recv_fd(chute_conn *conn, int *ret_fd,
                                  int64_t timeout_ns);

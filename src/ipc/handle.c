@@ -14,7 +14,7 @@
  * themselves, and have to be looked at anyhow before they can be trusted. So a
  * queue that was sent as a descriptor can be received as a queue.
  *
- * Proof: tests/unit/test-handle.c, tests/conformance/handles.py,
+ * Proof: tests/unit/test-handle.c, tests/conformance/wire.py,
  * tests/stress/attach.c.
  */
 #include "base/fail.h"

@@ -10,6 +10,9 @@
  *              is answered with a part of a message
  *     values   every message is decoded, and encoded again; what cannot be
  *              decoded is sent back as it is
+ *     handles  a message says what comes: "fd", a descriptor that is sent back;
+ *              "conn", a socket over which one message is sent back; "end", for
+ *              one that is sent from here and used in the same way
  *     torn     whole messages, then the end within one, are expected
  *
  * The exit code is COMMAND's, or 3 if something went wrong here.
@@ -132,6 +135,71 @@ static int echo_values(void)
     return r == CHUTE_EOF ? 0 : r;
 }
 
+/* One message over a connection that is no longer needed then. */
+static int echo_once(chute_conn *conn)
+{
+    char buf[64];
+    size_t len;
+    int r = chute_conn_recv_bytes(conn, buf, sizeof buf, &len, CHUTE_FOREVER);
+
+    if (r == 0)
+        r = chute_conn_send_bytes(conn, buf, len, CHUTE_FOREVER);
+    chute_conn_free(conn);
+    return r;
+}
+
+static int take_fd(void)
+{
+    int fd, r = chute_conn_recv_fd(ends.in, &fd, CHUTE_FOREVER);
+
+    if (r < 0)
+        return r;
+    r = chute_conn_send_fd(ends.out, fd, CHUTE_FOREVER);
+    close(fd);
+    return r;
+}
+
+static int take_conn(void)
+{
+    chute_conn *conn;
+    int r = chute_conn_recv_conn(ends.in, &conn, CHUTE_FOREVER);
+
+    return r < 0 ? r : echo_once(conn);
+}
+
+static int give_end(void)
+{
+    chute_conn *pair[2];
+    int r = chute_pipe(pair, NULL);
+
+    if (r < 0)
+        return r;
+    r = chute_conn_send_fd(ends.out, chute_conn_fd(pair[0]), CHUTE_FOREVER);
+    chute_conn_free(pair[0]);
+    return r < 0 ? r : echo_once(pair[1]);
+}
+
+static int exchange_handles(void)
+{
+    char what[8];
+    size_t len;
+
+    for (;;) {
+        int r = chute_conn_recv_bytes(ends.in, what, sizeof what, &len,
+                                      CHUTE_FOREVER);
+        if (r < 0)
+            return r;
+        if (is("bye", what, len))
+            return 0;
+        r = is("fd", what, len)     ? take_fd()
+            : is("conn", what, len) ? take_conn()
+            : is("end", what, len)  ? give_end()
+                                    : CHUTE_EPROTO;
+        if (r < 0)
+            return r;
+    }
+}
+
 static int expect_torn(void)
 {
     char buf[64];
@@ -163,9 +231,10 @@ int main(int argc, char **argv)
     make_ends(argv[2]);
     check(chute_process_start(&process, run_command, NULL, NULL), "start");
     free_ends(ends.their_in, ends.their_out);
-    r = strcmp(argv[1], "bytes") == 0    ? echo_bytes()
-        : strcmp(argv[1], "values") == 0 ? echo_values()
-                                         : expect_torn();
+    r = strcmp(argv[1], "bytes") == 0     ? echo_bytes()
+        : strcmp(argv[1], "values") == 0  ? echo_values()
+        : strcmp(argv[1], "handles") == 0 ? exchange_handles()
+                                          : expect_torn();
     check(r, argv[1]);
     free_ends(ends.in, ends.out);
     check(chute_process_join(process, &code, CHUTE_FOREVER), "join");

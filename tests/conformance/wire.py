@@ -22,7 +22,8 @@ import socket
 import struct
 import subprocess
 import threading
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, Pipe
+from multiprocessing.reduction import recv_handle, send_handle
 
 # Around what is special for one side or the other: CPython writes header and
 # body apart above 16384, chute counts on 32768 in one step, with the header;
@@ -149,6 +150,42 @@ def values(peer):
     assert peer.recv.recv_bytes() == b""
 
 
+def handles(peer):
+    """What send_handle sends arrives, and what arrives is what it takes."""
+    for _ in range(100):
+        ours, theirs = os.pipe()
+        peer.send.send_bytes(b"fd")
+        send_handle(peer.send, theirs, os.getppid())
+        os.close(theirs)
+        back = recv_handle(peer.recv)
+        os.write(back, b"through")
+        os.close(back)
+        assert os.read(ours, 20) == b"through"
+        assert os.read(ours, 20) == b""  # nobody has kept it
+        os.close(ours)
+
+        ours, theirs = Pipe()
+        peer.send.send_bytes(b"conn")
+        send_handle(peer.send, theirs.fileno(), os.getppid())
+        theirs.close()
+        check_echo(ours)
+
+        peer.send.send_bytes(b"end")
+        check_echo(Connection(recv_handle(peer.recv)))
+    peer.send.send_bytes(b"bye")
+
+
+def check_echo(conn):
+    conn.send_bytes(b"hello")
+    assert conn.recv_bytes() == b"hello"
+    try:
+        conn.recv_bytes()
+    except (EOFError, ConnectionResetError):
+        conn.close()
+    else:
+        assert False, "no end"
+
+
 def torn_header(peer):
     peer.send.send_bytes(b"whole")
     os.write(peer.fds[1], b"\0\0\0")
@@ -162,6 +199,7 @@ def torn_body(peer):
 # The driver's mode, and our part.
 CASES = {case.__name__: (mode, case) for mode, case in [
     ("bytes", bytes_and_bye), ("bytes", bytes_and_tear), ("values", values),
+    ("handles", handles),
     ("torn", torn_header), ("torn", torn_body)]}
 
 

@@ -19,7 +19,7 @@
 #include <chute.h>
 
 #include "plat/plat.h"
-#include "shm/layout.h"
+#include "scribble.h"
 #include "shm/region.h"
 #include "test.h"
 
@@ -37,36 +37,6 @@ static struct region_chain *chain_of(chute_queue *q)
     return (struct region_chain *)(void *)q;
 }
 
-static uint64_t state;
-
-static uint64_t random_word(void)
-{
-    state = state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    return state >> 17 ^ state << 30;
-}
-
-/* Numbers that a check is more likely to forget than random ones. */
-static uint64_t likely_word(void)
-{
-    static const uint64_t word[] = {0,
-                                    1,
-                                    7,
-                                    8,
-                                    0x40000000,
-                                    0x80000000,
-                                    0xc0000000,
-                                    0xffffffff,
-                                    UINT64_C(1) << 32,
-                                    UINT64_C(0xffffffff00000000),
-                                    UINT64_MAX,
-                                    65536,
-                                    131072,
-                                    8192,
-                                    UINT64_C(0x100000002)};
-
-    return word[random_word() % (sizeof word / sizeof word[0])];
-}
-
 static void scribble(chute_queue *q)
 {
     struct region_chain *chain = chain_of(q);
@@ -78,28 +48,10 @@ static void scribble(chute_queue *q)
             random_word() % 4
                 ? header + random_word() % (sizeof *chain->shm / 8)
                 : items + random_word() % 8192;
-        switch (random_word() % 3) {
-        case 0:
-            atomic_fetch_xor(word, UINT64_C(1) << random_word() % 64);
-            break;
-        case 1:
-            atomic_store(word, likely_word());
-            break;
-        default:
-            atomic_store(word, random_word());
-        }
+        spoil(word);
         if (n % 64 == 0)
             usleep(50);
     }
-}
-
-static bool is_known(int r)
-{
-    return r == 0 || r == CHUTE_ETIMEDOUT || r == CHUTE_ECORRUPT ||
-           r == CHUTE_EMSGSIZE || r == CHUTE_ECLOSED || r == CHUTE_EOF ||
-           r == CHUTE_ENOMEM || r == CHUTE_EDEADLK || r == CHUTE_EPICKLE ||
-           r == CHUTE_ENOTPLAIN || r == CHUTE_ELIMIT || r == CHUTE_ECYCLE ||
-           r == -EFBIG;
 }
 
 static void check_call(int r, int64_t begin)
