@@ -54,6 +54,8 @@ CHUTE_API const char *chute_version(void);
 #define CHUTE_INTERRUPTIBLE (UINT64_C(1) << 0) /* a signal ends a wait */
 #define CHUTE_ONEWAY        (UINT64_C(1) << 1) /* chute_pipe: one direction */
 #define CHUTE_DAEMON        (UINT64_C(1) << 2) /* process: dies with parent */
+#define CHUTE_CREATE        (UINT64_C(1) << 3) /* open: make it if need be */
+#define CHUTE_EXCLUSIVE     (UINT64_C(1) << 4) /* and only if it is not there */
 
 #ifdef __cplusplus
 }

@@ -26,11 +26,15 @@ extern "C" {
     X(EAGAIN, -EAGAIN, "a limit of the system is reached")                     \
     X(ECHILD, -ECHILD, "not a child of this process")                          \
     X(EDEADLK, -EDEADLK, "called from a signal handler inside the same call")  \
+    X(EEXIST, -EEXIST, "the name is taken")                                    \
     X(EINTR, -EINTR, "interrupted by a signal")                                \
     X(EINVAL, -EINVAL, "an argument is out of its range")                      \
     X(EMFILE, -EMFILE, "no descriptors left")                                  \
     X(EMSGSIZE, -EMSGSIZE, "the message is larger than its place")             \
+    X(ENOENT, -ENOENT, "nothing has that name")                                \
     X(ENOMEM, -ENOMEM, "out of memory, private or shared")                     \
+    X(ENOSPC, -ENOSPC,                                                         \
+      "the file system is full: enlarge /dev/shm, or set CHUTE_DIR")           \
     X(EPIPE, -EPIPE, "nobody is left to receive")                              \
     X(EPROTO, -EPROTO, "the peer does not speak the message format")           \
     X(ETIMEDOUT, -ETIMEDOUT, "the time is up")                                 \

@@ -52,8 +52,9 @@ CHUTE_API int chute_conn_recv_fd(chute_conn *conn, int *ret_fd,
  * is.
  * Blocks: as chute_conn_send_fd and chute_conn_recv_fd do.
  * Conditions: as theirs.
- * Errors: as theirs; and of recv what chute_queue_of_fd says: then the handle
- * has been taken, and is closed. */
+ * Errors: as theirs; of send CHUTE_EINVAL, the queue has a name, by which the
+ * peer can open it; and of recv what chute_queue_of_fd says: then the handle has
+ * been taken, and is closed. */
 CHUTE_API int chute_conn_send_queue(chute_conn *conn, chute_queue *queue,
                                     int64_t timeout_ns);
 CHUTE_API int chute_conn_recv_queue(chute_conn *conn, chute_queue **ret_queue,

@@ -34,9 +34,10 @@ typedef struct chute_queue chute_queue;
 
 struct chute_queue_options {
     uint64_t size;    /* sizeof(struct chute_queue_options) */
-    uint64_t flags;   /* CHUTE_INTERRUPTIBLE */
+    uint64_t flags;   /* CHUTE_INTERRUPTIBLE; open: CHUTE_CREATE, _EXCLUSIVE */
     uint64_t maxsize; /* items; 0: no limit but memory; at most 2^30 */
     uint64_t memory;  /* bytes; 0: 8 GiB; 4096 .. 8 GiB */
+    uint64_t mode;    /* open: of the file, 0: 0600; new: 0 */
 };
 
 /* Make a nameless queue, for this process and its children.
@@ -55,7 +56,7 @@ CHUTE_API int chute_queue_new(chute_queue **ret_queue,
                               const struct chute_queue_options *options);
 
 /* The file in memory that the queue lies in: whoever has a descriptor for it can
- * use the queue. Borrowed. It can travel by SCM_RIGHTS (chute_conn_send_queue
+ * use the queue, one without a name. Borrowed. It can travel by SCM_RIGHTS (chute_conn_send_queue
  * in handle.h), by fork, by an exec that does not close it. */
 CHUTE_API int chute_queue_fd(chute_queue *queue);
 
@@ -70,6 +71,38 @@ CHUTE_API int chute_queue_fd(chute_queue *queue);
  * one but no queue; CHUTE_ELAYOUT, another version's; CHUTE_ENAMESPACE. */
 CHUTE_API int chute_queue_of_fd(chute_queue **ret_queue, int fd,
                                 const struct chute_queue_options *options);
+
+/* Open the queue of that name, 1 to 200 of A-Z a-z 0-9 . _ - and no dot in
+ * front; with CHUTE_CREATE make it if there is none, and with CHUTE_EXCLUSIVE as
+ * well only if there is none. The other options count for a queue that is made;
+ * one that is there keeps its own.
+ *
+ * It is a file in /dev/shm/chute-UID, which is made for the user alone, or in
+ * the directory that CHUTE_DIR names in the environment: that has to be there,
+ * the user's or root's, and not writable for all. A group may share one
+ * (chmod 2770), if queues are made with mode 0660. The queue and what is in it
+ * stay when nobody has it open, until it is unlinked or the machine restarts.
+ * Nobody can see a queue that is half made. Only a program that may write the
+ * file can open it; and such a one might truncate it, which is a SIGBUS to the
+ * others: a nameless queue is safe from that.
+ *
+ * Memory is reserved as in chute_queue_new, from the file system that the file
+ * is in; where that has no more it is CHUTE_ENOSPC, at this call or at a put.
+ * Conditions: CHUTE_ENOENT, CHUTE_EEXIST.
+ * Errors: CHUTE_EACCES (the directory or the file could be somebody else's),
+ * CHUTE_EINVAL (a name, or a file, that cannot be a queue's), CHUTE_ECORRUPT
+ * (the file is no queue, or was cut short), CHUTE_ELAYOUT (another version's),
+ * CHUTE_ENAMESPACE (made in another PID namespace; so are containers' queues,
+ * unless they share it), CHUTE_EAGAIN (others make and unlink it all the time),
+ * -ENOTDIR (CHUTE_DIR is no directory, or a symbolic link), -EOPNOTSUPP (its
+ * file system has no O_TMPFILE). */
+CHUTE_API int chute_queue_open(chute_queue **ret_queue, const char *name,
+                               const struct chute_queue_options *options);
+
+/* Take the queue's name away. Who has it open goes on with it, and sees
+ * `unlinked` in its statistics; its memory goes with the last of them.
+ * Conditions: CHUTE_ENOENT. */
+CHUTE_API int chute_queue_unlink(const char *name);
 
 /* Append v. CHUTE_ENOMEM: no memory for the item; the queue is as it was.
  * Blocks: while the queue is full; with CHUTE_NOWAIT only for a call of
@@ -123,6 +156,7 @@ struct chute_queue_stats {
                            wake-ups lost with those that were killed, and on an
                            overloaded machine perhaps one that came very late */
     uint64_t n_deaths;  /* participants that died inside a put or a get */
+    uint64_t unlinked;  /* 1: it had a name, and has lost it */
 };
 
 /* Fill *ret_stats as far as its size goes. For tests, tools, and whoever is on
@@ -131,7 +165,8 @@ CHUTE_API int chute_queue_stat(chute_queue *queue,
                                struct chute_queue_stats *ret_stats);
 
 /* Let go of the queue in this process; NULL is fine. The queue itself, and what
- * is in it, live as long as any process holds it. Always NULL. */
+ * is in it, live as long as any process holds it, or it has a name. Always
+ * NULL. */
 CHUTE_API chute_queue *chute_queue_free(chute_queue *queue);
 
 #ifdef __cplusplus

@@ -21,6 +21,7 @@
 #include "chute/error.h"
 #include "chute/handle.h"
 #include "ipc/conn.h"
+#include "ipc/queue.h"
 #include "plat/plat.h"
 
 static void close_all(const int *fds, int n)
@@ -66,9 +67,10 @@ int chute_conn_recv_fd(chute_conn *conn, int *ret_fd, int64_t timeout_ns)
 int chute_conn_send_queue(chute_conn *conn, chute_queue *queue,
                           int64_t timeout_ns)
 {
-    int fd = chute_queue_fd(queue);
-
-    return fd < 0 ? fd : conn_send_fds(conn, &fd, 1, timeout_ns);
+    /* One with a name is no sealed memory, and would be refused over there. */
+    if (!queue || queue->chain.named)
+        return fail(CHUTE_EINVAL);
+    return conn_send_fds(conn, &queue->chain.fd, 1, timeout_ns);
 }
 
 int chute_conn_recv_queue(chute_conn *conn, chute_queue **ret_queue,

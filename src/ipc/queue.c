@@ -22,113 +22,21 @@
  * Proof: tests/unit/test-queue*.c, tests/stress/, tests/torture/.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fail.h"
-#include "base/mem.h"
-#include "base/options.h"
 #include "chute/error.h"
 #include "chute/pickle.h"
-#include "chute/queue.h"
 #include "codec/value.h"
+#include "ipc/queue.h"
+#include "plat/file.h"
 #include "plat/plat.h"
 #include "shm/event.h"
 #include "shm/lock.h"
 #include "shm/patience.h"
 #include "shm/region.h"
 #include "shm/ring.h"
-
-#define MIN_MEMORY ((uint64_t)SHM_MIN_UNITS * SHM_UNIT)
-#define MAX_MEMORY ((uint64_t)SHM_MAX_UNITS * SHM_UNIT)
-
-_Static_assert(MIN_MEMORY == 4096 && MAX_MEMORY == UINT64_C(8) << 30,
-               "as the header says");
-
-struct chute_queue {
-    struct region_chain chain;
-    bool interruptible;
-};
-
-/* -- making and freeing ----------------------------------------------------- */
-
-static int check_options(const struct chute_queue_options *options)
-{
-    if (options->maxsize > SHM_MAX_ITEMS || options->memory > MAX_MEMORY)
-        return fail(CHUTE_EINVAL);
-    if (options->memory && options->memory < MIN_MEMORY)
-        return fail(CHUTE_EINVAL);
-    return options_flags(options->flags, CHUTE_INTERRUPTIBLE);
-}
-
-int chute_queue_new(chute_queue **ret_queue,
-                    const struct chute_queue_options *given)
-{
-    struct chute_queue_options options;
-
-    if (!ret_queue)
-        return fail(CHUTE_EINVAL);
-    int r = options_take(&options, sizeof options, given, sizeof options);
-    if (r < 0)
-        return r;
-    r = check_options(&options);
-    if (r < 0)
-        return r;
-    chute_queue *queue = mem_zalloc(sizeof *queue);
-    if (!queue)
-        return fail(CHUTE_ENOMEM);
-    uint64_t memory = options.memory ? options.memory : MAX_MEMORY;
-    r = region_chain_new(&queue->chain, (uint32_t)options.maxsize,
-                         (uint32_t)(memory / SHM_UNIT));
-    if (r < 0) {
-        free(queue);
-        return r;
-    }
-    queue->interruptible = (options.flags & CHUTE_INTERRUPTIBLE) != 0;
-    *ret_queue = queue;
-    return 0;
-}
-
-int chute_queue_of_fd(chute_queue **ret_queue, int fd,
-                      const struct chute_queue_options *given)
-{
-    struct chute_queue_options options;
-
-    if (!ret_queue)
-        return fail(CHUTE_EINVAL);
-    int r = options_take(&options, sizeof options, given, sizeof options);
-    if (r == 0)
-        r = options_flags(options.flags, CHUTE_INTERRUPTIBLE);
-    if (r < 0)
-        return r;
-    if (options.maxsize || options.memory)
-        return fail(CHUTE_EINVAL);
-    chute_queue *queue = mem_zalloc(sizeof *queue);
-    if (!queue)
-        return fail(CHUTE_ENOMEM);
-    r = region_chain_attach(&queue->chain, fd);
-    if (r < 0) {
-        free(queue);
-        return r;
-    }
-    plat_cloexec(fd);
-    queue->interruptible = (options.flags & CHUTE_INTERRUPTIBLE) != 0;
-    *ret_queue = queue;
-    return 0;
-}
-
-int chute_queue_fd(chute_queue *queue)
-{
-    return queue ? queue->chain.fd : fail(CHUTE_EINVAL);
-}
-
-chute_queue *chute_queue_free(chute_queue *queue)
-{
-    if (queue) {
-        region_chain_free(&queue->chain);
-        free(queue);
-    }
-    return NULL;
-}
 
 /* The door of every operation: a queue, and a thread that may use it. Owners
  * are known by their tid; one from another PID namespace would be taken for
@@ -482,6 +390,9 @@ int chute_queue_stat(chute_queue *queue, struct chute_queue_stats *ret_stats)
         return r;
     struct shm_queue *shm = queue->chain.shm;
     uint64_t size = ret_stats->size;
+    r = queue->chain.named ? file_is_named(queue->chain.fd) : 1;
+    if (r < 0)
+        return r;
     struct chute_queue_stats stat = {
         .size = size,
         .n_items = ring_count(state),
@@ -489,7 +400,8 @@ int chute_queue_stat(chute_queue *queue, struct chute_queue_stats *ret_stats)
         .reserved = region_reserved(&queue->chain),
         .n_rescues = sum(&shm->items.n_rescues, &shm->space.n_rescues) +
                      sum(&shm->put_lock.n_rescues, &shm->get_lock.n_rescues),
-        .n_deaths = sum(&shm->put_lock.n_deaths, &shm->get_lock.n_deaths)};
+        .n_deaths = sum(&shm->put_lock.n_deaths, &shm->get_lock.n_deaths),
+        .unlinked = r == 0};
     memcpy(ret_stats, &stat, size < sizeof stat ? (size_t)size : sizeof stat);
     return 0;
 }

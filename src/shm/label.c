@@ -53,15 +53,13 @@ static int check(struct shm_label *label, uint64_t magic,
     return 0;
 }
 
-int label_attach(int fd, uint64_t magic, size_t len, uint64_t pid_namespace,
-                 void **ret_mem)
+int label_map(int fd, uint64_t magic, size_t len, uint64_t pid_namespace,
+              void **ret_mem)
 {
     uint64_t file_len, held;
     void *mem;
 
-    int r = plat_shm_check(fd);
-    if (r == 0)
-        r = plat_shm_size(fd, &file_len, &held);
+    int r = plat_shm_size(fd, &file_len, &held);
     if (r < 0)
         return r;
     if (file_len < len)
@@ -76,4 +74,12 @@ int label_attach(int fd, uint64_t magic, size_t len, uint64_t pid_namespace,
     }
     *ret_mem = mem;
     return 0;
+}
+
+int label_attach(int fd, uint64_t magic, size_t len, uint64_t pid_namespace,
+                 void **ret_mem)
+{
+    int r = plat_shm_check(fd);
+
+    return r < 0 ? r : label_map(fd, magic, len, pid_namespace, ret_mem);
 }

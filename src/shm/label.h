@@ -17,6 +17,11 @@ void label_write(struct shm_label *label, uint64_t magic,
 int label_attach(int fd, uint64_t magic, size_t len, uint64_t pid_namespace,
                  void **ret_mem);
 
+/* The same for a file from a directory that is trusted (name.c): it need not be
+ * sealed memory. */
+int label_map(int fd, uint64_t magic, size_t len, uint64_t pid_namespace,
+              void **ret_mem);
+
 /* -- layout.c -------------------------------------------------------------- */
 
 /* A number that two builds share if they lay all of layout.h out alike. */

@@ -260,6 +260,13 @@ static void add_region(struct region_chain *chain, uint32_t number,
     atomic_store_explicit(&chain->shm->last, number, memory_order_release);
 }
 
+/* A full memory is no news where memory has no other bound; a full file system
+ * is, for that can be mended. */
+static int short_of(const struct region_chain *chain, int r)
+{
+    return r == -ENOSPC && !chain->named ? CHUTE_ENOMEM : r;
+}
+
 static int append(struct region_chain *chain, uint32_t tail_pos,
                   uint32_t n_units)
 {
@@ -274,7 +281,7 @@ static int append(struct region_chain *chain, uint32_t tail_pos,
         return r;
     r = plat_shm_reserve(chain->fd, offset, len);
     if (r < 0)
-        return r == -ENOSPC ? fail(CHUTE_ENOMEM) : r;
+        return short_of(chain, r);
     r = view_new(chain, number, offset, n_units, &view);
     if (r < 0) {
         plat_shm_release(chain->fd, offset, len);
@@ -371,53 +378,69 @@ static void set_limits(struct region_chain *chain, uint32_t maxsize,
     chain->max_units = max_units;
 }
 
-int region_chain_new(struct region_chain *chain, uint32_t maxsize,
-                     uint32_t max_units)
+/* Header, region 0 and their views, in the chain's empty file. */
+static int fill(struct region_chain *chain)
 {
-    void *mem = NULL;
-    struct region_view *view;
-    int r = 0;
-    const struct plat_self *self = plat_self(&r);
-
-    if (!self)
-        return r;
-    *chain =
-        (struct region_chain){.fd = -1, .pid_namespace = self->pid_namespace};
-    set_limits(chain, maxsize, max_units);
     size_t len = BLOCK + REGION_BASE_UNITS * SHM_UNIT;
-    r = plat_shm_new("chute-queue", &chain->fd);
+    struct region_view *view;
+    void *mem;
+
+    int r = plat_shm_reserve(chain->fd, 0, sizeof *chain->shm);
+    if (r == 0)
+        r = plat_shm_reserve(chain->fd, BLOCK, len - BLOCK);
+    if (r == 0 && !chain->named)
+        r = plat_shm_seal(chain->fd);
+    if (r == 0)
+        r = plat_map(chain->fd, 0, len, &mem);
     if (r < 0)
         return r;
-    r = plat_shm_reserve(chain->fd, 0, sizeof *chain->shm);
-    if (r < 0)
-        goto out;
-    r = plat_shm_reserve(chain->fd, BLOCK, len - BLOCK);
-    if (r < 0)
-        goto out;
-    r = plat_shm_seal(chain->fd);
-    if (r < 0)
-        goto out;
-    r = plat_map(chain->fd, 0, len, &mem);
-    if (r < 0)
-        goto out;
     chain->shm = mem;
     chain->map_len = len;
     write_header(chain);
     r = view_new(chain, 0, BLOCK, REGION_BASE_UNITS, &view);
     if (r < 0)
-        goto out;
+        return r;
     atomic_init(&chain->put_view, view);
     r = view_new(chain, 0, BLOCK, REGION_BASE_UNITS, &view);
     if (r < 0)
-        goto out;
+        return r;
     atomic_init(&chain->get_view, view);
     return 0;
-out:
-    region_chain_free(chain);
-    return r == -ENOSPC ? fail(CHUTE_ENOMEM) : r;
 }
 
-int region_chain_attach(struct region_chain *chain, int fd)
+/* The same with a new file if fd is -1. */
+static int make(struct region_chain *chain, int fd, uint32_t maxsize,
+                uint32_t max_units)
+{
+    int r = 0;
+    const struct plat_self *self = plat_self(&r);
+
+    *chain = (struct region_chain){.fd = fd, .named = fd >= 0};
+    set_limits(chain, maxsize, max_units);
+    if (self)
+        chain->pid_namespace = self->pid_namespace;
+    if (r == 0 && !chain->named)
+        r = plat_shm_new("chute-queue", &chain->fd);
+    if (r == 0)
+        r = fill(chain);
+    if (r < 0)
+        region_chain_free(chain);
+    return short_of(chain, r);
+}
+
+int region_chain_new(struct region_chain *chain, uint32_t maxsize,
+                     uint32_t max_units)
+{
+    return make(chain, -1, maxsize, max_units);
+}
+
+int region_chain_new_in(struct region_chain *chain, int fd, uint32_t maxsize,
+                        uint32_t max_units)
+{
+    return make(chain, fd, maxsize, max_units);
+}
+
+int region_chain_attach(struct region_chain *chain, int fd, bool named)
 {
     void *mem;
     int r = 0;
@@ -425,12 +448,17 @@ int region_chain_attach(struct region_chain *chain, int fd)
 
     if (!self)
         return r;
-    r = label_attach(fd, SHM_QUEUE_MAGIC, sizeof *chain->shm,
-                     self->pid_namespace, &mem);
+    if (named)
+        r = label_map(fd, SHM_QUEUE_MAGIC, sizeof *chain->shm,
+                      self->pid_namespace, &mem);
+    else
+        r = label_attach(fd, SHM_QUEUE_MAGIC, sizeof *chain->shm,
+                         self->pid_namespace, &mem);
     if (r < 0)
         return r;
     *chain = (struct region_chain){.shm = mem,
                                    .fd = fd,
+                                   .named = named,
                                    .pid_namespace = self->pid_namespace,
                                    .map_len = sizeof *chain->shm};
     uint32_t maxsize =
@@ -452,5 +480,6 @@ void region_chain_free(struct region_chain *chain)
     view_free(atomic_load_explicit(&chain->get_view, memory_order_relaxed));
     if (chain->shm)
         plat_unmap(chain->shm, chain->map_len);
-    plat_close(chain->fd);
+    if (chain->fd >= 0)
+        plat_close(chain->fd);
 }

@@ -28,6 +28,7 @@ struct region_chain {
     uint32_t max_units; /* private copies of what is constant in shm */
     uint32_t maxsize;   /* SHM_MAX_ITEMS where there is no limit, */
     bool bounded;       /* which is what this says */
+    bool named;         /* a file of the file system's, not sealed memory */
     uint64_t pid_namespace;
     size_t map_len;
     /* The region that each side works on. Changed under that side's lock by
@@ -41,9 +42,15 @@ struct region_chain {
 int region_chain_new(struct region_chain *chain, uint32_t maxsize,
                      uint32_t max_units);
 
-/* The memory of a queue that somebody else has made; fd is the chain's if that
- * succeeds. The errors of label_attach(). */
-int region_chain_attach(struct region_chain *chain, int fd);
+/* The same in an empty file, which is the chain's from here on, and closed on
+ * failure. -ENOSPC: its file system is full. */
+int region_chain_new_in(struct region_chain *chain, int fd, uint32_t maxsize,
+                        uint32_t max_units);
+
+/* The memory of a queue that somebody else has made, a file with a name or one
+ * that was handed to us; fd is the chain's if that succeeds. The errors of
+ * label_attach(). */
+int region_chain_attach(struct region_chain *chain, int fd, bool named);
 
 /* Unmap and close. */
 void region_chain_free(struct region_chain *chain);
