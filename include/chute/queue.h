@@ -17,7 +17,7 @@
  *
  *                  put   get   qsize  close  free
  *          put      -     -      -      -     X
- *          get      -     -      -      -     X
+ *          get      -     -      -      -     X     (peek, too)
  *          close    -     -      -      -     X
  */
 #ifndef CHUTE_QUEUE_H
@@ -133,6 +133,16 @@ CHUTE_API int chute_queue_put_bytes(chute_queue *queue, const void *data,
                                     size_t data_len, int64_t timeout_ns);
 CHUTE_API int chute_queue_get_bytes(chute_queue *queue, void *buf, size_t cap,
                                     size_t *ret_len, int64_t timeout_ns);
+
+/* Copy the oldest item, as get and get_bytes would take it, and leave it there.
+ * Where others get, it may be gone when peek returns, and the next get give
+ * another one; where the caller alone gets, it is the next.
+ * Blocks: as get does.
+ * Conditions: as get; as get_bytes. */
+CHUTE_API int chute_queue_peek(chute_queue *queue, chute_value **ret_value,
+                               int64_t timeout_ns);
+CHUTE_API int chute_queue_peek_bytes(chute_queue *queue, void *buf, size_t cap,
+                                     size_t *ret_len, int64_t timeout_ns);
 
 /* How many items are in the queue, and whether that is none, or as many as
  * maxsize allows: exact at one instant between call and return, so after a put

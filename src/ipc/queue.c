@@ -189,7 +189,13 @@ static void give_back(chute_queue *queue)
     lock_drop(&shm->get_lock);
 }
 
-static int get_once(chute_queue *queue, void *buf, size_t cap, size_t *ret_len,
+/* ring_get, or ring_peek. */
+typedef int ring_reader(struct region_chain *chain, void *buf, size_t cap,
+                        size_t *ret_len, int64_t deadline,
+                        struct ring_state *ret_state);
+
+static int get_once(chute_queue *queue, ring_reader *read, void *buf,
+                    size_t cap, size_t *ret_len,
                     const struct patience *patience,
                     struct ring_state *ret_state)
 {
@@ -202,13 +208,13 @@ static int get_once(chute_queue *queue, void *buf, size_t cap, size_t *ret_len,
                       queue->interruptible);
     if (r < 0)
         return r;
-    r = ring_get(chain, buf, cap, ret_len, patience->copy_deadline, ret_state);
+    r = read(chain, buf, cap, ret_len, patience->copy_deadline, ret_state);
     lock_drop(&chain->shm->get_lock);
     return r;
 }
 
-static int get(chute_queue *queue, void *buf, size_t cap, size_t *ret_len,
-               struct patience *patience)
+static int get(chute_queue *queue, ring_reader *read, void *buf, size_t cap,
+               size_t *ret_len, struct patience *patience)
 {
     struct region_chain *chain = &queue->chain;
     struct ring_state state;
@@ -219,7 +225,7 @@ static int get(chute_queue *queue, void *buf, size_t cap, size_t *ret_len,
     int r;
 
     for (;;) {
-        r = get_once(queue, buf, cap, ret_len, patience, &state);
+        r = get_once(queue, read, buf, cap, ret_len, patience, &state);
         if ((r == RING_EMPTY || r == CHUTE_EOF) && region_is_excess(chain))
             give_back(queue);
         if (r <= 0)
@@ -229,17 +235,18 @@ static int get(chute_queue *queue, void *buf, size_t cap, size_t *ret_len,
         if (r < 0)
             break;
     }
-    if (r == 0)
+    bool taken = r == 0 && read == ring_get;
+    if (taken)
         event_wake(&chain->shm->space, 1);
     if (patience->slept)
         pass_on_items(queue);
-    if (r == 0 && ring_count(state) == 1 && region_is_excess(chain))
+    if (taken && ring_count(state) == 1 && region_is_excess(chain))
         give_back(queue);
     return r;
 }
 
-int chute_queue_get_bytes(chute_queue *queue, void *buf, size_t cap,
-                          size_t *ret_len, int64_t timeout_ns)
+static int get_bytes(chute_queue *queue, ring_reader *read, void *buf,
+                     size_t cap, size_t *ret_len, int64_t timeout_ns)
 {
     struct patience patience;
     size_t len;
@@ -252,14 +259,26 @@ int chute_queue_get_bytes(chute_queue *queue, void *buf, size_t cap,
     r = patience_begin(&patience, timeout_ns, queue->interruptible);
     if (r < 0)
         return r;
-    r = get(queue, buf, cap, &len, &patience);
+    r = get(queue, read, buf, cap, &len, &patience);
     if (r == 0 || r == CHUTE_EMSGSIZE)
         *ret_len = len;
     return r;
 }
 
-/* Take a message of any length as a bytes value. */
-static int get_raw(chute_queue *queue, chute_value **ret_raw,
+int chute_queue_get_bytes(chute_queue *queue, void *buf, size_t cap,
+                          size_t *ret_len, int64_t timeout_ns)
+{
+    return get_bytes(queue, ring_get, buf, cap, ret_len, timeout_ns);
+}
+
+int chute_queue_peek_bytes(chute_queue *queue, void *buf, size_t cap,
+                           size_t *ret_len, int64_t timeout_ns)
+{
+    return get_bytes(queue, ring_peek, buf, cap, ret_len, timeout_ns);
+}
+
+/* A message of any length as a bytes value. */
+static int get_raw(chute_queue *queue, ring_reader *read, chute_value **ret_raw,
                    struct patience *patience)
 {
     size_t cap = 256, len;
@@ -269,7 +288,7 @@ static int get_raw(chute_queue *queue, chute_value **ret_raw,
         chute_value *raw = value_bytes_new(cap, &data);
         if (!raw)
             return fail(CHUTE_ENOMEM);
-        int r = get(queue, data, cap, &len, patience);
+        int r = get(queue, read, data, cap, &len, patience);
         if (r == 0) {
             value_bytes_cut(raw, len);
             *ret_raw = raw;
@@ -282,8 +301,8 @@ static int get_raw(chute_queue *queue, chute_value **ret_raw,
     }
 }
 
-int chute_queue_get(chute_queue *queue, chute_value **ret_value,
-                    int64_t timeout_ns)
+static int get_value(chute_queue *queue, ring_reader *read,
+                     chute_value **ret_value, int64_t timeout_ns)
 {
     struct patience patience;
     chute_value *raw;
@@ -298,7 +317,7 @@ int chute_queue_get(chute_queue *queue, chute_value **ret_value,
     r = patience_begin(&patience, timeout_ns, queue->interruptible);
     if (r < 0)
         return r;
-    r = get_raw(queue, &raw, &patience);
+    r = get_raw(queue, read, &raw, &patience);
     if (r != 0)
         return r;
     const void *data = chute_value_bytes(raw, &len);
@@ -308,6 +327,18 @@ int chute_queue_get(chute_queue *queue, chute_value **ret_value,
     else
         chute_value_free(raw);
     return r;
+}
+
+int chute_queue_get(chute_queue *queue, chute_value **ret_value,
+                    int64_t timeout_ns)
+{
+    return get_value(queue, ring_get, ret_value, timeout_ns);
+}
+
+int chute_queue_peek(chute_queue *queue, chute_value **ret_value,
+                     int64_t timeout_ns)
+{
+    return get_value(queue, ring_peek, ret_value, timeout_ns);
 }
 
 /* -- looking and closing ---------------------------------------------------- */

@@ -264,16 +264,17 @@ static int read_len(struct region_chain *chain, const struct region_view *view,
     return 0;
 }
 
-int ring_get(struct region_chain *chain, void *buf, size_t cap, size_t *ret_len,
-             int64_t deadline, struct ring_state *ret_state)
+/* The oldest item, copied out. *ret_need is what it takes in the queue. */
+static int read_oldest(struct region_chain *chain, void *buf, size_t cap,
+                       size_t *ret_len, int64_t deadline,
+                       struct ring_state *ret_state, uint32_t *ret_need)
 {
-    struct shm_queue *shm = chain->shm;
     bool closed = ring_is_closed(chain); /* before tail */
     struct region_view *view;
     struct ring_state state;
     uint32_t len;
 
-    state.head = atomic_load_explicit(&shm->head, memory_order_relaxed);
+    state.head = atomic_load_explicit(&chain->shm->head, memory_order_relaxed);
     state.tail = load_tail(chain);
     *ret_state = state;
     if (!state_is_sane(chain, state))
@@ -289,13 +290,30 @@ int ring_get(struct region_chain *chain, void *buf, size_t cap, size_t *ret_len,
     *ret_len = len;
     if (len > cap)
         return CHUTE_EMSGSIZE;
-    r = copy_out(view, pos_of(state.head) + 1, buf, len, deadline);
-    if (r < 0)
+    *ret_need = (uint32_t)ring_need(len);
+    return copy_out(view, pos_of(state.head) + 1, buf, len, deadline);
+}
+
+int ring_get(struct region_chain *chain, void *buf, size_t cap, size_t *ret_len,
+             int64_t deadline, struct ring_state *ret_state)
+{
+    uint32_t need;
+    int r = read_oldest(chain, buf, cap, ret_len, deadline, ret_state, &need);
+
+    if (r != 0)
         return r;
-    uint32_t need = (uint32_t)ring_need(len);
+    uint64_t head = ret_state->head;
     /* COMMIT. release: pairs with the acquire in load_head(). */
-    atomic_store_explicit(
-        &shm->head, word_of(seq_of(state.head) + 1, pos_of(state.head) + need),
-        memory_order_release);
+    atomic_store_explicit(&chain->shm->head,
+                          word_of(seq_of(head) + 1, pos_of(head) + need),
+                          memory_order_release);
     return 0;
+}
+
+int ring_peek(struct region_chain *chain, void *buf, size_t cap,
+              size_t *ret_len, int64_t deadline, struct ring_state *ret_state)
+{
+    uint32_t need;
+
+    return read_oldest(chain, buf, cap, ret_len, deadline, ret_state, &need);
 }

@@ -49,6 +49,10 @@ bool ring_is_empty(struct region_chain *chain, struct ring_state *ret_state);
 int ring_get(struct region_chain *chain, void *buf, size_t cap, size_t *ret_len,
              int64_t deadline, struct ring_state *ret_state);
 
+/* The same, but the item stays. */
+int ring_peek(struct region_chain *chain, void *buf, size_t cap,
+              size_t *ret_len, int64_t deadline, struct ring_state *ret_state);
+
 /* Under put_lock. Refuse puts from here on. */
 void ring_close(struct region_chain *chain);
 bool ring_is_closed(struct region_chain *chain);

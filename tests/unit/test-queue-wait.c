@@ -130,6 +130,36 @@ TEST(as_many_sleepers_wake_as_there_are_items)
     chute_queue_free(q);
 }
 
+/* It has been woken, and takes nothing: whoever sleeps behind it has to be. */
+static void peek_one(chute_queue *q)
+{
+    char buf[64];
+    size_t len;
+
+    CHECK_OK(chute_queue_peek_bytes(q, buf, sizeof buf, &len, CHUTE_FOREVER));
+}
+
+TEST(who_peeks_passes_the_wake_up_on)
+{
+    chute_queue *q = queue_new(0, 0);
+    pid_t pid[4];
+
+    for (int i = 0; i < 3; i++) {
+        pid[i] = child(peek_one, q);
+        usleep(20000);
+    }
+    pid[3] = child(get_one, q);
+    usleep(60000);
+    CHECK_OK(put_int(q, 1, CHUTE_NOWAIT));
+    reap(pid[3], 0);
+    /* Those who came too late for the first see another one. */
+    CHECK_OK(put_int(q, 2, CHUTE_NOWAIT));
+    for (int i = 0; i < 3; i++)
+        reap(pid[i], 0);
+    CHECK_EQ(stat_of(q).n_rescues, 0);
+    chute_queue_free(q);
+}
+
 /* A putter whose large item does not fit must not keep a small one waiting. */
 static void put_large(chute_queue *q)
 {

@@ -110,6 +110,59 @@ TEST(a_buffer_too_small_loses_nothing)
     chute_queue_free(q);
 }
 
+TEST(peek_copies_the_oldest_and_leaves_it)
+{
+    chute_queue *q = queue_new(0, 0);
+    char buf[10];
+    size_t len = 0;
+    chute_value *v;
+
+    CHECK_ERR(chute_queue_peek_bytes(q, buf, 10, &len, CHUTE_NOWAIT),
+              CHUTE_ETIMEDOUT);
+    CHECK_ERR(chute_queue_peek(q, &v, CHUTE_NOWAIT), CHUTE_ETIMEDOUT);
+    CHECK(v == NULL);
+    CHECK_OK(chute_queue_put(q, chute_str("first"), CHUTE_NOWAIT));
+    CHECK_OK(chute_queue_put_bytes(q, "0123456789", 10, CHUTE_NOWAIT));
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(chute_queue_peek(q, &v, CHUTE_NOWAIT));
+        CHECK_STR(chute_value_str(v), "first");
+        chute_value_free(v);
+        CHECK_EQ(qsize(q), 2);
+    }
+    CHECK_OK(chute_queue_get(q, &v, CHUTE_NOWAIT));
+    chute_value_free(v);
+    CHECK_ERR(chute_queue_peek_bytes(q, buf, 9, &len, CHUTE_NOWAIT),
+              CHUTE_EMSGSIZE);
+    CHECK_EQ(len, 10);
+    CHECK_OK(chute_queue_peek_bytes(q, buf, 10, &len, CHUTE_NOWAIT));
+    CHECK_MEM(buf, "0123456789", 10);
+    /* It is no pickle, and comes out as it is. */
+    CHECK_ERR(chute_queue_peek(q, &v, CHUTE_NOWAIT), CHUTE_EPICKLE);
+    CHECK_EQ(chute_value_len(v), 10);
+    chute_value_free(v);
+    CHECK_OK(chute_queue_close(q));
+    CHECK_OK(chute_queue_get_bytes(q, buf, 10, &len, CHUTE_NOWAIT));
+    CHECK_ERR(chute_queue_peek_bytes(q, buf, 10, &len, CHUTE_NOWAIT),
+              CHUTE_EOF);
+    CHECK_ERR(chute_queue_peek(q, NULL, CHUTE_NOWAIT), CHUTE_EINVAL);
+    CHECK_ERR(chute_queue_peek(NULL, &v, CHUTE_NOWAIT), CHUTE_EINVAL);
+    CHECK_ERR(chute_queue_peek_bytes(q, NULL, 1, &len, CHUTE_NOWAIT),
+              CHUTE_EINVAL);
+    chute_queue_free(q);
+}
+
+TEST(peek_makes_no_room)
+{
+    chute_queue *q = queue_new(1, 0);
+    char buf[1];
+    size_t len;
+
+    CHECK_OK(chute_queue_put_bytes(q, "a", 1, CHUTE_NOWAIT));
+    CHECK_OK(chute_queue_peek_bytes(q, buf, 1, &len, CHUTE_NOWAIT));
+    CHECK_ERR(chute_queue_put_bytes(q, "b", 1, CHUTE_MS(20)), CHUTE_ETIMEDOUT);
+    chute_queue_free(q);
+}
+
 TEST(an_item_larger_than_memory_is_refused_at_once)
 {
     chute_queue *q = queue_new(0, 4096);
