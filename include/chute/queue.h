@@ -55,9 +55,10 @@ struct chute_queue_options {
 CHUTE_API int chute_queue_new(chute_queue **ret_queue,
                               const struct chute_queue_options *options);
 
-/* The file in memory that the queue lies in: whoever has a descriptor for it can
- * use the queue, one without a name. Borrowed. It can travel by SCM_RIGHTS (chute_conn_send_queue
- * in handle.h), by fork, by an exec that does not close it. */
+/* The file that the queue lies in: whoever has a descriptor for it can use the
+ * queue, unless it has a name. Borrowed. It can travel by SCM_RIGHTS
+ * (chute_conn_send_queue in handle.h), by fork, by an exec that does not close
+ * it. */
 CHUTE_API int chute_queue_fd(chute_queue *queue);
 
 /* Make a handle of such a descriptor, for the same queue: all is shared, also
