@@ -3,7 +3,7 @@
 BUILD := build
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 demo: build ## run the two programs the project began with, and two more
 	@scripts/demo $(BUILD)/examples
@@ -40,10 +40,13 @@ model: ## search the models of lock, event and queue with Spin
 	@scripts/setup model
 	@tests/model/run
 
-bench: ## measure against pipe(2), in one run
+bench: bench-codec ## measure against pipe(2), and the codec against CPython's
+	@$(BUILD)-bench/bench/throughput
+
+bench-codec: ## measure the codec alone
 	@scripts/setup
 	@scripts/build $(BUILD)-bench --buildtype=release
-	@$(BUILD)-bench/bench/throughput
+	@bench/codec.py $(BUILD)-bench/bench/codec
 
 format: ## let clang-format put the sources right
 	@scripts/setup check
@@ -52,4 +55,4 @@ format: ## let clang-format put the sources right
 clean: ## remove what was built
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang $(BUILD)-bench
 
-.PHONY: help demo check build asan tsan clang torture model bench format clean
+.PHONY: help demo check build asan tsan clang torture model bench bench-codec format clean
