@@ -33,8 +33,10 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "base/options.h"
 #include "chute/error.h"
 #include "chute/pickle.h"
+#include "codec/limit.h"
 #include "codec/number.h"
 #include "codec/opcodes.h"
 #include "codec/reader.h"
@@ -77,7 +79,7 @@ static int run_stop(struct reader *r, const struct op *op)
     if (r->stack.n != 1 || r->marks.n != 0)
         return fail(CHUTE_EPICKLE);
     if (r->has_classes && reader_top(r, 0)->flags & VALUE_CLASS)
-        return fail(CHUTE_ENOTPLAIN);
+        return reader_refuse_class(r, reader_top(r, 0));
     return STOPPED;
 }
 
@@ -112,6 +114,8 @@ static int run_long(struct reader *r, const struct op *op)
 
     if (!data || len > INT32_MAX)
         return fail(CHUTE_EPICKLE);
+    if (len > r->max_int_len && number_trim(data, len) > r->max_int_len)
+        return fail(CHUTE_ELIMIT);
     return reader_push(r, len == 0 ? chute_int(0)
                                    : value_int_of(&r->pool, data, len));
 }
@@ -355,11 +359,14 @@ static int run(struct reader *r)
 
     do {
         r->op = r->at;
-        if (r->at == r->end)
-            return fail(CHUTE_EPICKLE);
-        const struct op *op = &ops[*r->at++];
+        /* 0 is no opcode, and what the end gives. */
+        const struct op *op = r->at < r->end ? &ops[*r->at++] : &ops[0];
         result = op->run ? op->run(r, op) : fail(CHUTE_EPICKLE);
     } while (result == 0);
+    if (r->maker) {
+        r->op = r->maker_op;
+        return fail(CHUTE_ENOTPLAIN);
+    }
     if (result < 0)
         return result;
 
@@ -373,15 +380,74 @@ static int run(struct reader *r)
     return result;
 }
 
-int chute_loads(const void *data, size_t data_len, chute_value **ret_value,
-                size_t *ret_pos)
+/* "module.name", as far as there is room, without what a terminal might take
+ * for a command. */
+static void tell_name(const struct reader *r, char *to, size_t cap)
+{
+    const struct {
+        const void *text;
+        size_t len;
+    } parts[] = {{r->module, r->module_len},
+                 {".", r->name_len > 0},
+                 {r->name, r->name_len}};
+    size_t n = 0;
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        size_t len = parts[i].len < cap - 1 - n ? parts[i].len : cap - 1 - n;
+        if (len > 0)
+            memcpy(to + n, parts[i].text, len);
+        n += len;
+    }
+    while (n > 0 && !utf8_valid(to, n) && n > cap - 4)
+        n--; /* a character that was cut in two */
+    bool valid = utf8_valid(to, n);
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)to[i];
+        if (c < 0x20 || c == 0x7f || (c >= 0x80 && !valid))
+            to[i] = '?';
+        else if (c == 0xc2 && (unsigned char)to[i + 1] < 0xa0)
+            to[i] = to[i + 1] = '?';
+    }
+    to[n] = 0;
+}
+
+static void tell(const struct reader *r, struct chute_loads_report *to)
+{
+    struct chute_loads_report report = {.size = to->size,
+                                        .pos = (uint64_t)(r->op - r->data)};
+
+    tell_name(r, report.name, sizeof report.name);
+    memcpy(to, &report,
+           to->size < sizeof report ? (size_t)to->size : sizeof report);
+}
+
+/* Within the limits that concern the value as a whole? */
+static int check_limits(struct reader *r,
+                        const struct chute_loads_options *limits)
+{
+    if (limits->max_depth == 0 && limits->max_items == 0)
+        return 0;
+    r->op = r->end;
+    return limit_check(r->stack.at[0], limits->max_depth, limits->max_items);
+}
+
+static int loads(const void *data, size_t data_len,
+                 const struct chute_loads_options *limits,
+                 chute_value **ret_value, size_t *ret_pos,
+                 struct chute_loads_report *ret_report)
 {
     struct reader r;
+    int result;
 
-    if (!ret_value || (!data && data_len > 0))
-        return fail(CHUTE_EINVAL);
     reader_begin(&r, data ? data : "", data_len);
-    int result = run(&r);
+    if (limits->max_int_len > 0 && limits->max_int_len < INT32_MAX)
+        r.max_int_len = (size_t)limits->max_int_len;
+    if (limits->max_len > 0 && data_len > limits->max_len)
+        result = fail(CHUTE_ELIMIT);
+    else
+        result = run(&r);
+    if (result == 0)
+        result = check_limits(&r, limits);
     if (result == 0) {
         *ret_value = r.stack.at[0];
         r.stack.n = 0;
@@ -389,7 +455,35 @@ int chute_loads(const void *data, size_t data_len, chute_value **ret_value,
         reader_clear_suspects(&r);
         if (ret_pos)
             *ret_pos = (size_t)(r.op - r.data);
+        if (ret_report)
+            tell(&r, ret_report);
     }
     reader_end(&r);
     return result;
+}
+
+int chute_loads(const void *data, size_t data_len, chute_value **ret_value,
+                size_t *ret_pos)
+{
+    static const struct chute_loads_options none = {0};
+
+    if (!ret_value || (!data && data_len > 0))
+        return fail(CHUTE_EINVAL);
+    return loads(data, data_len, &none, ret_value, ret_pos, NULL);
+}
+
+int chute_loads_with(const void *data, size_t data_len,
+                     const struct chute_loads_options *options,
+                     chute_value **ret_value,
+                     struct chute_loads_report *ret_report)
+{
+    struct chute_loads_options limits;
+
+    if (!ret_value || (!data && data_len > 0) ||
+        (ret_report && ret_report->size < sizeof *ret_report))
+        return fail(CHUTE_EINVAL);
+    int r = options_take(&limits, sizeof limits, options, sizeof limits);
+    if (r < 0)
+        return r;
+    return loads(data, data_len, &limits, ret_value, NULL, ret_report);
 }

@@ -41,6 +41,10 @@ void reader_begin(struct reader *r, const void *data, size_t data_len)
     r->compare = compare_counted(compare_max(data_len));
     r->may_copy = 2 * data_len;
     r->has_classes = false;
+    r->max_int_len = INT32_MAX;
+    r->module = r->name = "";
+    r->module_len = r->name_len = 0;
+    r->maker = 0;
 }
 
 static void free_all(struct vec *v)
@@ -97,18 +101,19 @@ int reader_pop_mark(struct reader *r, size_t *ret_from)
 /* -- boxes ----------------------------------------------------------------- */
 
 /* A class may lie on the stack, but not become an item. */
-static bool holds_class(const struct reader *r, size_t from, size_t n)
+static int refuse_classes(struct reader *r, size_t from, size_t n)
 {
     for (size_t i = from; r->has_classes && i < from + n; i++)
         if (reader_at(r, i)->flags & VALUE_CLASS)
-            return true;
-    return false;
+            return reader_refuse_class(r, reader_at(r, i));
+    return 0;
 }
 
 int reader_make_tuple(struct reader *r, size_t from, size_t n)
 {
-    if (holds_class(r, from, n))
-        return fail(CHUTE_ENOTPLAIN);
+    int result = refuse_classes(r, from, n);
+    if (result < 0)
+        return result;
     chute_value *v = value_tuple_new(&r->pool, n, r->stack.at + from);
     if (!v)
         return fail(CHUTE_ENOMEM);
@@ -135,9 +140,9 @@ int reader_make_set(struct reader *r, int type, size_t from, size_t n)
 static int extend_list(struct reader *r, chute_value *list, size_t from,
                        size_t n)
 {
-    if (holds_class(r, from, n))
-        return fail(CHUTE_ENOTPLAIN);
-    int result = value_box_reserve(&r->pool, list, list->n + n);
+    int result = refuse_classes(r, from, n);
+    if (result == 0)
+        result = value_box_reserve(&r->pool, list, list->n + n);
     if (result < 0)
         return result;
     if (n > 0)
@@ -172,9 +177,9 @@ int reader_fill(struct reader *r, chute_value *box, size_t from, size_t n)
 {
     size_t width = box->type == CHUTE_DICT ? 2 : 1;
 
-    if (holds_class(r, from, n * width))
-        return fail(CHUTE_ENOTPLAIN);
-    int result = table_reserve(box, box->n + n);
+    int result = refuse_classes(r, from, n * width);
+    if (result == 0)
+        result = table_reserve(box, box->n + n);
     if (result == 0 && box->type != CHUTE_FROZENSET)
         result = value_box_reserve(&r->pool, box, (box->n + n) * width);
     for (size_t i = 0; result == 0 && i < n; i++)

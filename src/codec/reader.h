@@ -38,6 +38,16 @@ struct reader {
     struct compare compare; /* what all comparisons of keys may take */
     size_t may_copy;        /* items and bytes that REDUCE may still copy */
     bool has_classes;       /* a class was pushed: watch where it goes */
+
+    size_t max_int_len;
+    /* The class that made us refuse, for a report: "module.name". Texts of the
+     * input, of values that live to the end, or static. */
+    const void *module, *name;
+    size_t module_len, name_len;
+    /* A function was refused, and lies on the stack as item `maker` - 1: we go
+     * on to see whether its first argument is the class (reduce.c). */
+    size_t maker;
+    const unsigned char *maker_op;
 };
 
 /* -- the stack ------------------------------------------------------------- */
@@ -154,6 +164,9 @@ int reader_memo_get(struct reader *r, uint64_t index);
 int reader_global(struct reader *r);
 int reader_stack_global(struct reader *r);
 int reader_reduce(struct reader *r);
+
+/* Remember the name of a class for the report. CHUTE_ENOTPLAIN. */
+int reader_refuse_class(struct reader *r, const chute_value *class);
 
 /* -- cycles: cycle.c ------------------------------------------------------- */
 

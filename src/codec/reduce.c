@@ -13,7 +13,13 @@
  * static values, which may lie on the stack and in the memo, and which REDUCE
  * knows. In protocol 2 the module is called __builtin__, later builtins. Any
  * other name, and any other arguments, mean that the pickle needs Python:
- * CHUTE_ENOTPLAIN.
+ * CHUTE_ENOTPLAIN, and the name is remembered for a report.
+ *
+ * Some classes are not called by their names: an array of numpy's is made by
+ * numpy.core.multiarray._reconstruct(numpy.ndarray, ...). Who reads the report
+ * wants to know of the class. So a refused name that begins with _ stays on the
+ * stack, and decoding goes on until another name comes, a call, or any failure.
+ * If that name is the first argument, it is the one to report.
  *
  * A call copies its argument, and a short pickle can call for the same long
  * argument again and again. Arguments of honest calls were spelled out in the
@@ -51,6 +57,44 @@ static bool is_text(const void *text, size_t len, const char *word)
     return len == strlen(word) && memcmp(text, word, len) == 0;
 }
 
+static const char *module_of(enum callable which)
+{
+    return which == ENCODE ? "_codecs" : "builtins";
+}
+
+int reader_refuse_class(struct reader *r, const chute_value *class)
+{
+    if (r->maker)
+        return fail(CHUTE_ENOTPLAIN);
+    r->module = module_of((enum callable) class->i);
+    r->module_len = strlen(r->module);
+    r->name = names[class->i];
+    r->name_len = strlen(r->name);
+    return fail(CHUTE_ENOTPLAIN);
+}
+
+static int push_static(struct reader *r, enum callable which)
+{
+    r->has_classes = true;
+    return reader_push(r, (chute_value *)(uintptr_t)&classes[which]);
+}
+
+static int refuse_name(struct reader *r, const void *module, size_t module_len,
+                       const void *name, size_t name_len)
+{
+    if (r->maker && r->stack.n != r->maker)
+        return fail(CHUTE_ENOTPLAIN); /* not its first argument */
+    r->module = module;
+    r->module_len = module_len;
+    r->name = name;
+    r->name_len = name_len;
+    if (r->maker || name_len == 0 || *(const char *)name != '_')
+        return fail(CHUTE_ENOTPLAIN);
+    r->maker = r->stack.n + 1;
+    r->maker_op = r->op;
+    return push_static(r, ENCODE); /* any will do: it is not called */
+}
+
 static int push_class(struct reader *r, const void *module, size_t module_len,
                       const void *name, size_t name_len)
 {
@@ -58,14 +102,11 @@ static int push_class(struct reader *r, const void *module, size_t module_len,
                    is_text(module, module_len, "__builtin__");
     bool codecs = is_text(module, module_len, "_codecs");
 
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (!is_text(name, name_len, names[i]) ||
-            !(i == ENCODE ? codecs : builtin))
-            continue;
-        r->has_classes = true;
-        return reader_push(r, (chute_value *)(uintptr_t)&classes[i]);
-    }
-    return fail(CHUTE_ENOTPLAIN);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (is_text(name, name_len, names[i]) &&
+            (i == ENCODE ? codecs : builtin))
+            return push_static(r, (enum callable)i);
+    return refuse_name(r, module, module_len, name, name_len);
 }
 
 /* A line without its end; NULL if it has none. */
@@ -186,7 +227,7 @@ static int call(struct reader *r, enum callable what, const chute_value *args)
         return gather(r, CHUTE_SET, arg[0]);
     if (what == FROZENSET && args->n == 1 && type == CHUTE_LIST)
         return gather(r, CHUTE_FROZENSET, arg[0]);
-    return fail(CHUTE_ENOTPLAIN);
+    return reader_refuse_class(r, &classes[what]);
 }
 
 int reader_reduce(struct reader *r)
@@ -196,6 +237,8 @@ int reader_reduce(struct reader *r)
     const chute_value *args = reader_top(r, 0), *callable = reader_top(r, 1);
     if (!(callable->flags & VALUE_CLASS) || args->type != CHUTE_TUPLE)
         return fail(CHUTE_EPICKLE);
+    if (r->maker)
+        return fail(CHUTE_ENOTPLAIN);
     int result = reader_pop(r, 2);
     return result < 0 ? result : call(r, (enum callable)callable->i, args);
 }

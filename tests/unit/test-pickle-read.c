@@ -155,6 +155,139 @@ TEST(what_is_garbage_and_what_needs_python_are_told_apart)
     refused(LIT(HEAD "N)R."), CHUTE_EPICKLE, 4);
 }
 
+/* It needs a class, and the report has its name. */
+static void needs(const char *data, size_t len, const char *name, size_t pos)
+{
+    struct chute_loads_report report = {.size = sizeof report, .pos = SIZE_MAX};
+    chute_value *v;
+
+    CHECK_ERR(chute_loads_with(data, len, NULL, &v, &report), CHUTE_ENOTPLAIN);
+    CHECK_STR(report.name, name);
+    CHECK_EQ(report.pos, pos);
+    refused(data, len, CHUTE_ENOTPLAIN, pos);
+}
+
+TEST(a_report_names_the_class_that_is_needed)
+{
+    needs(LIT("\x80\2cos\nsystem\n."), "os.system", 2);
+    needs(LIT(HEAD "\x8c\x8"
+                   "datetime\x94\x8c\x8"
+                   "datetime\x94\x93\x94\103\0\x85R."),
+          "datetime.datetime", 24);
+    needs(LIT(HEAD "\x8c\0\x8c\1a\x93."), ".a", 7);
+    needs(LIT(HEAD "\x8c\1a\x8c\0\x93."), "a", 7);
+    needs(LIT(HEAD "N)\x81."), "", 4);
+    needs(LIT(HEAD "\x82\1."), "", 2);
+    needs(LIT("\x80\2c__builtin__\nset\n."), "builtins.set", 19);
+    needs(LIT("\x80\2]c_codecs\nencode\na."), "_codecs.encode", 19);
+    needs(LIT("\x80\2c__builtin__\nset\nN\x85R."), "builtins.set", 21);
+}
+
+#define MAKER HEAD "\x8c\1m\x94\x8c\x5_make\x94\x93\x94"
+
+TEST(a_report_prefers_the_class_to_the_function_that_makes_it)
+{
+    needs(LIT(MAKER "h\0\x8c\1C\x94\x93\x94K\1\x86\x94R."), "m.C", 14);
+    needs(LIT(MAKER "(cx\ny\nK\1tR."), "x.y", 14);
+    needs(LIT(MAKER "K\1h\0\x8c\1C\x93\x86R."), "m._make", 14);
+    needs(LIT(MAKER "K\1\x85R."), "m._make", 14);
+    needs(LIT(MAKER "."), "m._make", 14);
+    needs(LIT(MAKER), "m._make", 14);
+    needs(LIT(MAKER "\x85."), "m._make", 14);
+    needs(LIT(MAKER "]Ra."), "m._make", 14);
+    needs(LIT(MAKER "cx\n_y\ncx\nz\n."), "x._y", 14);
+    needs(LIT(MAKER "c__builtin__\nset\n]\x85R."), "m._make", 14);
+}
+
+TEST(a_name_in_a_report_is_fit_to_be_printed)
+{
+    struct chute_loads_report report = {.size = sizeof report};
+    char pickle[700];
+    chute_value *v;
+
+    needs(LIT("\x80\2ca\x1b[2J\n\x7f\xc2\x9b\xc3\xa4\n."), "a?[2J.???\xc3\xa4",
+          2);
+    needs(LIT("\x80\2ca\xff\nb\n."), "a?.b", 2);
+
+    int len =
+        snprintf(pickle, sizeof pickle, "c%0234d\na\xc3\xa4\xc3\xa4\n", 0);
+    CHECK_ERR(chute_loads_with(pickle, (size_t)len, NULL, &v, &report),
+              CHUTE_ENOTPLAIN);
+    CHECK_EQ(strlen(report.name), 238);
+    CHECK_STR(report.name + 234, ".a\xc3\xa4");
+    len = snprintf(pickle, sizeof pickle, "c%0600d\na\n", 0);
+    CHECK_ERR(chute_loads_with(pickle, (size_t)len, NULL, &v, &report),
+              CHUTE_ENOTPLAIN);
+    CHECK_EQ(strlen(report.name), 239);
+}
+
+/* -- limits ---------------------------------------------------------------- */
+
+static int within(const char *data, size_t len,
+                  const struct chute_loads_options *limits)
+{
+    chute_value *v;
+    int r = chute_loads_with(data, len, limits, &v, NULL);
+
+    if (r == 0)
+        chute_value_free(v);
+    return r;
+}
+
+#define LIMITS(...) CHUTE_OPTIONS(chute_loads_options, __VA_ARGS__)
+
+TEST(a_limit_is_kept_to_the_last_one)
+{
+    CHECK_OK(within(LIT(HEAD "N."), LIMITS(.max_len = 4)));
+    CHECK_ERR(within(LIT(HEAD "N."), LIMITS(.max_len = 3)), CHUTE_ELIMIT);
+
+    CHECK_OK(within(LIT(HEAD "N."), LIMITS(.max_depth = 1)));
+    CHECK_OK(within(LIT(HEAD "]."), LIMITS(.max_depth = 1)));
+    CHECK_OK(within(LIT(HEAD "]]]aa."), LIMITS(.max_depth = 3)));
+    CHECK_ERR(within(LIT(HEAD "]]]aa."), LIMITS(.max_depth = 2)), CHUTE_ELIMIT);
+    CHECK_ERR(within(LIT(HEAD ")\x85\x85."), LIMITS(.max_depth = 2)),
+              CHUTE_ELIMIT);
+
+    CHECK_OK(within(LIT(HEAD "](NNNe."), LIMITS(.max_items = 4)));
+    CHECK_ERR(within(LIT(HEAD "](NNNe."), LIMITS(.max_items = 3)),
+              CHUTE_ELIMIT);
+    CHECK_OK(within(LIT(HEAD "}K\1K\2s."), LIMITS(.max_items = 3)));
+    CHECK_ERR(within(LIT(HEAD "}K\1K\2s."), LIMITS(.max_items = 2)),
+              CHUTE_ELIMIT);
+
+    CHECK_OK(within(LIT(HEAD "\x8a\3\1\1\0."), LIMITS(.max_int_len = 2)));
+    CHECK_ERR(within(LIT(HEAD "\x8a\3\1\1\0."), LIMITS(.max_int_len = 1)),
+              CHUTE_ELIMIT);
+}
+
+TEST(what_is_shared_counts_in_each_place)
+{
+    /* [x, x] of [x, x] of ...: 2^64 leaves and more. */
+    size_t len;
+    char *data = repeated(LIT(HEAD "]"), LIT("q\0h\0\x86"), 80, LIT("."), &len);
+    CHECK_OK(within(data, len, NULL));
+    CHECK_OK(within(data, len, LIMITS(.max_depth = 81)));
+    CHECK_ERR(within(data, len, LIMITS(.max_depth = 80)), CHUTE_ELIMIT);
+    CHECK_ERR(within(data, len, LIMITS(.max_items = UINT64_MAX - 1)),
+              CHUTE_ELIMIT);
+    free(data);
+    data = repeated(LIT(HEAD "]"), LIT("q\0h\0\x86"), 10, LIT("."), &len);
+    CHECK_OK(within(data, len, LIMITS(.max_items = 2047)));
+    CHECK_ERR(within(data, len, LIMITS(.max_items = 2046)), CHUTE_ELIMIT);
+    free(data);
+}
+
+TEST(a_limit_on_a_million_levels_is_found_without_recursion)
+{
+    size_t len;
+    char *data = repeated(LIT(HEAD "]"), LIT("\x85"), DEEP, LIT("."), &len);
+
+    CHECK_OK(within(data, len, LIMITS(.max_depth = DEEP + 1)));
+    CHECK_ERR(within(data, len, LIMITS(.max_depth = DEEP)), CHUTE_ELIMIT);
+    CHECK_OK(within(data, len, LIMITS(.max_items = DEEP + 1)));
+    free(data);
+}
+
 TEST(wrong_arguments_are_refused)
 {
     chute_value *v;
@@ -162,6 +295,12 @@ TEST(wrong_arguments_are_refused)
     CHECK_ERR(chute_loads(NULL, 1, &v, NULL), CHUTE_EINVAL);
     CHECK_ERR(chute_loads("N.", 2, NULL, NULL), CHUTE_EINVAL);
     CHECK_ERR(chute_loads(NULL, 0, &v, NULL), CHUTE_EPICKLE);
+
+    struct chute_loads_report report = {.size = 8};
+    CHECK_ERR(chute_loads_with("N.", 2, NULL, &v, &report), CHUTE_EINVAL);
+    CHECK_ERR(chute_loads_with("N.", 2, NULL, NULL, NULL), CHUTE_EINVAL);
+    CHECK_ERR(within(LIT("N."), &(struct chute_loads_options){0}),
+              CHUTE_EINVAL);
 }
 
 /* -- stack and marks ------------------------------------------------------- */
