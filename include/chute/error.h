@@ -48,7 +48,8 @@ extern "C" {
     X(ELIMIT, -4103, "the value is too deep, too large or too long")           \
     X(EPARTIAL, -4104, "a message was cut off in the middle")                  \
     X(ENAMESPACE, -4105, "the process is in another PID namespace")            \
-    X(EKIND, -4106, "what comes next is of another kind")
+    X(EKIND, -4106, "what comes next is of another kind")                      \
+    X(ESHAPE, -4107, "the value has another shape")
 
 enum {
 #define CHUTE_ERROR_(name, value, text) CHUTE_##name = (value),

@@ -52,6 +52,11 @@ CHUTE_API chute_value *chute_float(double d);
  * zero. */
 CHUTE_API chute_value *chute_int_of(const void *data, size_t data_len);
 
+/* An int of any size, from its digits to the base 10 or 16, with or without a
+ * sign before them: "-12345678901234567890", "ff". Anything else, and more
+ * than 4300 decimal digits, which is Python's own limit, gives NULL. */
+CHUTE_API chute_value *chute_int_text(const char *text, int base);
+
 /* A str, from UTF-8, which is copied; the first ends at a NUL, the second has
  * text_len bytes. Surrogates are let through, as Python has them in str; any
  * other text that is not UTF-8 gives NULL. */
@@ -129,6 +134,13 @@ CHUTE_API int chute_value_float(const chute_value *v, double *ret_d);
 CHUTE_API int chute_value_int_bytes(const chute_value *v, void *buf, size_t cap,
                                     size_t *ret_len);
 
+/* An int of any size as its digits to the base 10 or 16, ended by a NUL, in buf
+ * of cap bytes; *ret_len (may be NULL) is their number, the sign counted.
+ * CHUTE_EMSGSIZE if cap is not larger; *ret_len is then set all the same.
+ * CHUTE_ELIMIT: more than 4300 decimal digits. */
+CHUTE_API int chute_value_int_text(const chute_value *v, int base, char *buf,
+                                   size_t cap, size_t *ret_len);
+
 /* The text of a str, in UTF-8, ended by a NUL that chute_value_len does not
  * count; and the contents of bytes or a bytearray. ret_len may be NULL. */
 CHUTE_API const char *chute_value_str(const chute_value *v);
@@ -146,6 +158,56 @@ CHUTE_API chute_value *chute_value_get(const chute_value *v, const char *key);
 CHUTE_API chute_value *chute_value_get_item(const chute_value *v,
                                             const chute_value *key);
 
+/* -- taking apart and putting together -------------------------------------
+ *
+ * A format says what a value looks like, in Python's own brackets:
+ *
+ *     chute_value_parse(v, place, "[i n s]", &number, &text);
+ *     chute_value_parse(v, place, "{'size': (l l), ?'name': s}", &w, &h, &name);
+ *     v = chute_value_build("{'size': (l l), 'name': s}", w, h, "box");
+ *
+ *     format     value                  parse takes            build takes
+ *     n          None
+ *     b          bool                   bool *                 bool
+ *     i          int                    int *                  int
+ *     l          int                    int64_t *              int64_t
+ *     u          int, not negative      uint64_t *             uint64_t
+ *     d          float (parse: or int)  double *               double
+ *     s          str without a NUL      const char **          const char *
+ *     s#         str                    const char **,         const char *,
+ *                                       size_t *               size_t
+ *     y#         bytes (parse: or       const void **,         const void *,
+ *                bytearray)             size_t *               size_t
+ *     v          any                    chute_value **         chute_value *
+ *     [ ... ]    list of these items; parse: * before the ] lets more follow
+ *     ( ... )    tuple of these items; the same
+ *     { 'k': x } dict with these str keys, 'k' or "k"; parse: and any others
+ *     ?x         parse: x, or None, and then nothing is written for x
+ *     ?'k': x    parse: the key may be missing, and then the same
+ *
+ * Spaces, commas and colons may stand between any two. Brackets may stand 16
+ * deep in each other. The types of the arguments have to be those of the table:
+ * a literal for l or u is INT64_C(42).
+ */
+
+#define CHUTE_PLACE_LEN 128
+
+/* Take v apart. All is written or nothing. What is given is borrowed: it lives
+ * as long as v. If v has another shape, ret_place (may be NULL) says where, and
+ * what: "[2]: str expected, not int", "['size']: missing".
+ * Conditions: CHUTE_ESHAPE. Errors: CHUTE_EINVAL, the format makes no sense. */
+CHUTE_API int chute_value_parse(const chute_value *v,
+                                char ret_place[CHUTE_PLACE_LEN],
+                                const char *format, ...);
+
+/* Make a value, as the constructors would: NULL if memory is short, if a text is
+ * not UTF-8, if an argument is NULL, or if the format makes no sense. Ownership:
+ * arguments for v are consumed, on failure too; only of a format that makes no
+ * sense not those after the place. */
+CHUTE_API chute_value *chute_value_build(const char *format, ...);
+
+/* -- comparing and writing -------------------------------------------------- */
+
 /* 1 if a == b in Python, otherwise 0: 1 == True == 1.0, nan is equal to
  * nothing but itself as the same item of a container, sets have no order.
  * Conditions: CHUTE_ELIMIT (parts that the values hold more than once would be
@@ -158,6 +220,11 @@ CHUTE_API int chute_value_equal(const chute_value *a, const chute_value *b);
  * own limit; or repeated parts, as in chute_value_equal), after a part of the
  * text. */
 CHUTE_API int chute_value_print(const chute_value *v, FILE *to);
+
+/* The same as a text, ended by a NUL that *ret_len (may be NULL) does not
+ * count. Free *ret_text with free(3). */
+CHUTE_API int chute_value_repr(const chute_value *v, char **ret_text,
+                               size_t *ret_len);
 
 #ifdef __cplusplus
 }

@@ -209,6 +209,89 @@ size_t number_decimal(const unsigned char *le, size_t len,
     return n_sign + n_digits;
 }
 
+size_t number_hex(const unsigned char *le, size_t len, char *text)
+{
+    struct magnitude m = magnitude(le, len);
+    size_t n = 2 * len;
+
+    while (n > 1 && !(magnitude_byte(&m, (n - 1) / 2) >> 4 * ((n - 1) % 2)))
+        n--; /* of the highest byte that is not 0, a 0 in its upper half too */
+    if (text && m.negative)
+        *text++ = '-';
+    for (size_t i = n; text && i-- > 0;)
+        *text++ =
+            "0123456789abcdef"[magnitude_byte(&m, i / 2) >> 4 * (i % 2) & 15];
+    return n + m.negative;
+}
+
+/* -- from text ------------------------------------------------------------- */
+
+static void negate(unsigned char *le, size_t len)
+{
+    bool carry = true;
+
+    for (size_t i = 0; i < len; i++) {
+        le[i] = (unsigned char)(~le[i] + carry);
+        carry = carry && le[i] == 0;
+    }
+}
+
+size_t number_from_decimal(const char *digits, size_t n, bool negative,
+                           unsigned char le[NUMBER_MAX_BYTES])
+{
+    uint32_t words[NUMBER_MAX_BYTES / 4] = {0};
+    size_t n_words = 0;
+
+    for (size_t i = 0; i < n;) {
+        uint64_t carry = 0;
+        uint32_t factor = 1;
+        /* Nine digits at a time, and at first what is beyond the nines. */
+        do {
+            carry = 10 * carry + (uint64_t)(digits[i++] - '0');
+            factor *= 10;
+        } while ((n - i) % 9 != 0);
+        for (size_t j = 0; j < n_words; j++) {
+            carry += (uint64_t)words[j] * factor;
+            words[j] = (uint32_t)carry;
+            carry >>= 32;
+        }
+        if (carry)
+            words[n_words++] = (uint32_t)carry;
+    }
+    words[n_words++] = 0; /* the sign */
+    for (size_t i = 0; i < 4 * n_words; i++)
+        le[i] = (unsigned char)(words[i / 4] >> 8 * (i % 4));
+    if (negative)
+        negate(le, 4 * n_words);
+    return 4 * n_words;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool number_from_hex(const char *digits, size_t n, bool negative,
+                     unsigned char *le)
+{
+    size_t len = n / 2 + 2;
+
+    memset(le, 0, len);
+    for (size_t i = 0; i < n; i++) {
+        int digit = hex_digit(digits[n - 1 - i]);
+        if (digit < 0)
+            return false;
+        le[i / 2] = (unsigned char)(le[i / 2] | digit << 4 * (i % 2));
+    }
+    if (negative)
+        negate(le, len);
+    return true;
+}
+
 /* -- float to text --------------------------------------------------------- */
 
 /* A positive finite double as 0.DIGITS * 10^point. */

@@ -35,6 +35,21 @@ bool number_same(double d, int64_t i);
 size_t number_decimal(const unsigned char *le, size_t len,
                       char text[NUMBER_MAX_TEXT]);
 
+/* The same in hex, without 0x, and of any length: text may be NULL, and only
+ * their number is wanted. */
+size_t number_hex(const unsigned char *le, size_t len, char *text);
+
+/* An int from n decimal digits, at least one and at most NUMBER_MAX_DIGITS: its
+ * two's complement, perhaps not the shortest, and its length. */
+#define NUMBER_MAX_BYTES 1792
+size_t number_from_decimal(const char *digits, size_t n, bool negative,
+                           unsigned char le[NUMBER_MAX_BYTES]);
+
+/* The same from any number of hex digits; le has place for n / 2 + 2. false if
+ * one of them is none. */
+bool number_from_hex(const char *digits, size_t n, bool negative,
+                     unsigned char *le);
+
 /* A float as Python's repr() writes it, ended by a NUL: its length. */
 #define NUMBER_FLOAT_TEXT 40
 size_t number_repr(double d, char text[NUMBER_FLOAT_TEXT]);

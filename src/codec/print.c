@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/fail.h"
 #include "chute/error.h"
 #include "codec/number.h"
@@ -28,7 +29,8 @@
 #include "codec/value.h"
 
 struct out {
-    FILE *to;
+    FILE *to; /* or NULL: */
+    struct buf *to_buf;
     size_t len;
     int r; /* the first failure; from then on nothing is written */
     char text[4096];
@@ -38,7 +40,9 @@ struct out {
 
 static void flush(struct out *o)
 {
-    if (o->r == 0 && o->len > 0) {
+    if (o->r == 0 && !o->to) {
+        o->r = buf_add(o->to_buf, o->text, o->len);
+    } else if (o->r == 0 && o->len > 0) {
         errno = 0;
         if (fwrite(o->text, 1, o->len, o->to) != o->len)
             o->r = fail(errno > 0 ? -errno : -EIO);
@@ -333,15 +337,14 @@ static int go_on(struct out *o, struct walk *w, struct repeat *budget)
     return begin(o, w, budget, item, f->repeat);
 }
 
-int chute_value_print(const chute_value *v, FILE *to)
+static int print(const chute_value *v, FILE *to, struct buf *to_buf)
 {
     struct out o;
     struct walk w;
     struct repeat budget = {.left = REPEAT_MAX};
 
-    if (!v || !to)
-        return fail(CHUTE_EINVAL);
     o.to = to; /* and not its 4 KiB of text */
+    o.to_buf = to_buf;
     o.len = 0;
     o.r = 0;
     walk_begin(&w);
@@ -352,4 +355,29 @@ int chute_value_print(const chute_value *v, FILE *to)
     walk_end(&w);
     repeat_end(&budget);
     return r < 0 ? r : o.r;
+}
+
+int chute_value_print(const chute_value *v, FILE *to)
+{
+    return v && to ? print(v, to, NULL) : fail(CHUTE_EINVAL);
+}
+
+int chute_value_repr(const chute_value *v, char **ret_text, size_t *ret_len)
+{
+    struct buf text = {0};
+    size_t len;
+
+    if (!v || !ret_text)
+        return fail(CHUTE_EINVAL);
+    int r = print(v, NULL, &text);
+    if (r == 0)
+        r = buf_add(&text, "", 1);
+    if (r < 0) {
+        buf_done(&text);
+        return r;
+    }
+    *ret_text = buf_take(&text, &len);
+    if (ret_len)
+        *ret_len = len - 1;
+    return 0;
 }

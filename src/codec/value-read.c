@@ -84,25 +84,57 @@ int chute_value_float(const chute_value *v, double *ret_d)
     return 0;
 }
 
+/* The bytes of an int, which may have to be laid out in small. */
+static const unsigned char *int_bytes(const chute_value *v,
+                                      unsigned char small[8], size_t *ret_len)
+{
+    if (v->flags & VALUE_BIG) {
+        *ret_len = v->n;
+        return value_data(v);
+    }
+    *ret_len = number_bytes(v->i, small);
+    return small;
+}
+
 int chute_value_int_bytes(const chute_value *v, void *buf, size_t cap,
                           size_t *ret_len)
 {
     unsigned char small[8];
-    const unsigned char *from = small;
     size_t len;
 
     if (!is_int(v) || !ret_len || (!buf && cap > 0))
         return fail(CHUTE_EINVAL);
-    if (v->flags & VALUE_BIG) {
-        from = value_data(v);
-        len = v->n;
-    } else {
-        len = number_bytes(v->i, small);
-    }
+    const unsigned char *from = int_bytes(v, small, &len);
     *ret_len = len;
     if (len > cap)
         return fail(CHUTE_EMSGSIZE);
     memcpy(buf, from, len);
+    return 0;
+}
+
+int chute_value_int_text(const chute_value *v, int base, char *buf, size_t cap,
+                         size_t *ret_len)
+{
+    unsigned char small[8];
+    char decimal[NUMBER_MAX_TEXT];
+    size_t len;
+
+    if (!is_int(v) || (base != 10 && base != 16) || (!buf && cap > 0))
+        return fail(CHUTE_EINVAL);
+    const unsigned char *from = int_bytes(v, small, &len);
+    size_t n = base == 10 ? number_decimal(from, len, decimal)
+                          : number_hex(from, len, NULL);
+    if (n == 0)
+        return fail(CHUTE_ELIMIT);
+    if (ret_len)
+        *ret_len = n;
+    if (n >= cap)
+        return fail(CHUTE_EMSGSIZE);
+    if (base == 10)
+        memcpy(buf, decimal, n);
+    else
+        number_hex(from, len, buf);
+    buf[n] = 0;
     return 0;
 }
 

@@ -295,6 +295,39 @@ chute_value *chute_int_of(const void *data, size_t data_len)
     return data ? value_int_of(NULL, data, data_len) : NULL;
 }
 
+static chute_value *int_of_hex(const char *digits, size_t n, bool negative)
+{
+    size_t len = n / 2 + 2;
+    chute_value *v = NULL;
+    unsigned char *le = mem_alloc(len);
+
+    if (le && number_from_hex(digits, n, negative, le))
+        v = value_int_of(NULL, le, len);
+    free(le);
+    return v;
+}
+
+chute_value *chute_int_text(const char *text, int base)
+{
+    unsigned char le[NUMBER_MAX_BYTES];
+
+    if (!text || (base != 10 && base != 16))
+        return NULL;
+    bool negative = *text == '-';
+    if (*text == '-' || *text == '+')
+        text++;
+    while (text[0] == '0' && text[1])
+        text++;
+    size_t n = strlen(text);
+    if (n == 0)
+        return NULL;
+    if (base == 16)
+        return int_of_hex(text, n, negative);
+    if (n > NUMBER_MAX_DIGITS || strspn(text, "0123456789") != n)
+        return NULL;
+    return value_int_of(NULL, le, number_from_decimal(text, n, negative, le));
+}
+
 chute_value *chute_str(const char *text)
 {
     return text ? chute_str_of(text, strlen(text)) : NULL;

@@ -53,6 +53,8 @@ TEST(private_codes_keep_their_numbers)
     CHECK_EQ(CHUTE_ELIMIT, -4103);
     CHECK_EQ(CHUTE_EPARTIAL, -4104);
     CHECK_EQ(CHUTE_ENAMESPACE, -4105);
+    CHECK_EQ(CHUTE_EKIND, -4106);
+    CHECK_EQ(CHUTE_ESHAPE, -4107);
 }
 
 TEST(errno_values_are_negated_and_the_rest_is_out_of_their_range)

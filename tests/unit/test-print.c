@@ -29,6 +29,13 @@ static const char *printed(chute_value *v)
     CHECK(to != NULL);
     CHECK_OK(chute_value_print(v, to));
     CHECK_EQ(fclose(to), 0);
+    /* Both ways out give the same. */
+    char *repr;
+    size_t repr_len;
+    CHECK_OK(chute_value_repr(v, &repr, &repr_len));
+    CHECK_EQ(repr_len, len);
+    CHECK_STR(repr, text);
+    free(repr);
     chute_value_free(v);
 
     static char copy[20000];
@@ -275,5 +282,30 @@ TEST(whatever_allocation_fails_printing_says_so)
             CHECK_OK(r);
     }
     fclose(to);
+    chute_value_free(v);
+}
+
+TEST(a_repr_is_whole_or_not_at_all)
+{
+    char bytes[1000] = {0}, *text = NULL;
+    size_t len;
+    chute_value *v = chute_list(chute_bytes(bytes, sizeof bytes),
+                                chute_bytes(bytes, sizeof bytes));
+
+    CHECK_OK(chute_value_repr(v, &text, &len));
+    CHECK_EQ(len, 2 * (4000 + 3) + 4);
+    CHECK_EQ(strlen(text), len);
+    free(text);
+
+    FAULT_LOOP (n) {
+        text = NULL;
+        int r = chute_value_repr(v, &text, NULL);
+        if (fault_fired())
+            CHECK_ERR(r, CHUTE_ENOMEM);
+        CHECK((text == NULL) == (r < 0));
+        free(text);
+    }
+    CHECK_ERR(chute_value_repr(NULL, &text, NULL), CHUTE_EINVAL);
+    CHECK_ERR(chute_value_repr(v, NULL, NULL), CHUTE_EINVAL);
     chute_value_free(v);
 }

@@ -634,6 +634,94 @@ TEST(a_million_keys_take_no_time_to_speak_of)
     free(items);
 }
 
+/* -- ints as text ---------------------------------------------------------- */
+
+/* From text and back, to the same base and to the other. */
+static void same_int(const char *decimal, const char *hex)
+{
+    static const int bases[] = {10, 16};
+    const char *texts[] = {decimal, hex};
+    char buf[5000];
+    size_t len;
+
+    for (int from = 0; from < 2; from++) {
+        chute_value *v = chute_int_text(texts[from], bases[from]);
+        CHECK(v != NULL);
+        for (int to = 0; to < 2; to++) {
+            size_t n = strlen(texts[to]);
+            CHECK_OK(chute_value_int_text(v, bases[to], buf, n + 1, &len));
+            CHECK_STR(buf, texts[to]);
+            CHECK_EQ(len, n);
+            len = 0;
+            CHECK_ERR(chute_value_int_text(v, bases[to], buf, n, &len),
+                      CHUTE_EMSGSIZE);
+            CHECK_EQ(len, n);
+        }
+        chute_value_free(v);
+    }
+}
+
+TEST(an_int_is_a_text_in_decimal_and_in_hex)
+{
+    same_int("0", "0");
+    same_int("7", "7");
+    same_int("-1", "-1");
+    same_int("15", "f");
+    same_int("16", "10");
+    same_int("-255", "-ff");
+    same_int("-256", "-100");
+    same_int("1000000000", "3b9aca00");
+    same_int("9223372036854775807", "7fffffffffffffff");
+    same_int("-9223372036854775808", "-8000000000000000");
+    same_int("9223372036854775808", "8000000000000000");
+    same_int("18446744073709551616", "10000000000000000");
+    same_int("-18446744073709551616", "-10000000000000000");
+    same_int("-123456789012345678901234567890", "-18ee90ff6c373e0ee4e3f0ad2");
+}
+
+TEST(a_text_that_is_no_int_gives_null)
+{
+    static const char *const bad[] = {"",   "-",  "+",   "--1", "1 ",
+                                      " 1", "1_", "0x1", "1.0", "ten"};
+    char digits[4310], buf[8];
+    size_t len;
+    chute_value *v;
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        CHECK(chute_int_text(bad[i], 10) == NULL);
+        CHECK(chute_int_text(bad[i], 16) == NULL);
+    }
+    CHECK(chute_int_text("f", 10) == NULL);
+    CHECK(chute_int_text("g", 16) == NULL);
+    CHECK(chute_int_text("1", 8) == NULL);
+    CHECK(chute_int_text(NULL, 10) == NULL);
+    CHECK_EQ(chute_int_text("+0012", 10), chute_int(12));
+    CHECK_EQ(chute_int_text("-0", 16), chute_int(0));
+    CHECK_EQ(chute_int_text("fF", 16), chute_int(255));
+
+    memset(digits, '9', sizeof digits);
+    digits[4300] = 0;
+    v = chute_int_text(digits, 10);
+    CHECK(v != NULL);
+    CHECK_ERR(chute_value_int_text(v, 10, buf, sizeof buf, &len),
+              CHUTE_EMSGSIZE);
+    CHECK_EQ(len, 4300);
+    chute_value_free(v);
+    digits[4300] = '9';
+    digits[4301] = 0;
+    CHECK(chute_int_text(digits, 10) == NULL);
+    v = chute_int_text(digits, 16);
+    CHECK_ERR(chute_value_int_text(v, 10, buf, sizeof buf, &len), CHUTE_ELIMIT);
+    CHECK_ERR(chute_value_int_text(v, 16, NULL, 0, &len), CHUTE_EMSGSIZE);
+    CHECK_EQ(len, 4301);
+    chute_value_free(v);
+    CHECK_ERR(chute_value_int_text(chute_int(1), 2, buf, 8, NULL),
+              CHUTE_EINVAL);
+    CHECK_ERR(chute_value_int_text(chute_none(), 10, buf, 8, NULL),
+              CHUTE_EINVAL);
+    CHECK_ERR(chute_value_int_text(NULL, 10, buf, 8, NULL), CHUTE_EINVAL);
+}
+
 /* -- faults ---------------------------------------------------------------- */
 
 static chute_value *one_of_each(void)
