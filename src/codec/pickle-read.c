@@ -60,6 +60,7 @@ static int run_proto(struct reader *r, const struct op *op)
 
     if (!reader_take_number(r, op->width, &version) || version > MAX_PROTOCOL)
         return fail(CHUTE_EPICKLE);
+    r->protocol = (unsigned)version;
     return 0;
 }
 

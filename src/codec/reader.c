@@ -41,6 +41,7 @@ void reader_begin(struct reader *r, const void *data, size_t data_len)
     r->compare = compare_counted(compare_max(data_len));
     r->may_copy = 2 * data_len;
     r->has_classes = false;
+    r->protocol = 0;
     r->max_int_len = INT32_MAX;
     r->module = r->name = "";
     r->module_len = r->name_len = 0;

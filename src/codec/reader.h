@@ -38,6 +38,7 @@ struct reader {
     struct compare compare; /* what all comparisons of keys may take */
     size_t may_copy;        /* items and bytes that REDUCE may still copy */
     bool has_classes;       /* a class was pushed: watch where it goes */
+    unsigned protocol;      /* as the pickle says; 0 if it does not */
 
     size_t max_int_len;
     /* The class that made us refuse, for a report: "module.name". Texts of the

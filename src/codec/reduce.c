@@ -98,8 +98,10 @@ static int refuse_name(struct reader *r, const void *module, size_t module_len,
 static int push_class(struct reader *r, const void *module, size_t module_len,
                       const void *name, size_t name_len)
 {
-    bool builtin = is_text(module, module_len, "builtins") ||
-                   is_text(module, module_len, "__builtin__");
+    /* Up to protocol 2 names are Python 2's, which Python 3 translates. */
+    bool builtin =
+        is_text(module, module_len, "builtins") ||
+        (r->protocol < 3 && is_text(module, module_len, "__builtin__"));
     bool codecs = is_text(module, module_len, "_codecs");
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

@@ -17,7 +17,7 @@ but never take what CPython refuses or reads differently.
 
 import sys
 
-sys.path.pop(0)  # our own directory, where "pickle" would be this file
+sys.path.append(sys.path.pop(0))  # last, for "pickle" is not this file
 
 import argparse
 import pickle
@@ -25,9 +25,9 @@ import pickletools
 import random
 import resource
 import struct
-import subprocess
 
-EPICKLE, ENOTPLAIN, ECYCLE, ELIMIT = -4100, -4101, -4102, -4103
+from codec_oracle import (
+    ECYCLE, ELIMIT, ENOTPLAIN, EPICKLE, Driver, only_plain, same)
 
 # Python source of objects.
 CASES = """
@@ -249,6 +249,10 @@ RAW = [
     (b"\x80\x04]\x94h\x00\x85a.", ECYCLE, "a list in a tuple in itself"),
     (b"\x80\x04N]\x94h\x00a0.", ECYCLE, "a cycle thrown away"),
     (b"\x80\x02cos\nsystem\n.", ENOTPLAIN, "a global"),
+    (b"\x80\x02c__builtin__\nset\n]\x85R.", "set()", "Python 2's name"),
+    (b"c__builtin__\nset\n]\x85R.", "set()", "Python 2's name, no protocol"),
+    (b"\x80\x04c__builtin__\nset\n]\x85R.", ENOTPLAIN,
+     "Python 2's name in protocol 4"),
     (b"\x80\x02c__builtin__\nset\n.", ENOTPLAIN, "a class as data"),
     (b"\x80\x02]c__builtin__\nset\na.", ENOTPLAIN, "a class in a list"),
     (b"\x80\x02c__builtin__\nset\n\x85.", ENOTPLAIN, "class in tuple"),
@@ -278,82 +282,6 @@ RAW = [
     (b"\x80\x04]" + b"".join(b"\x94h%c\x86" % i for i in range(60)) + b".",
      ELIMIT, "2**60 leaves"),
 ]
-
-
-class Driver:
-    """chute's codec, in a process of its own."""
-
-    def __init__(self, path):
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen([path], stdin=pipe, stdout=pipe)
-
-    def read(self, form):
-        data = self.process.stdout.read(struct.calcsize(form))
-        return struct.unpack(form, data)
-
-    def text(self):
-        (length,) = self.read("<I")
-        return self.process.stdout.read(length)
-
-    def ask(self, data):
-        """The result, the position, the text, the pickle."""
-        self.process.stdin.write(struct.pack("<I", len(data)) + data)
-        self.process.stdin.flush()
-        r, position = self.read("<iQ")
-        text = self.text().decode("utf-8", "surrogatepass")
-        return r, position, text, self.text()
-
-    def close(self):
-        self.process.stdin.close()
-        return self.process.wait()
-
-
-def only_plain(event, args):
-    """Let damaged pickles find the classes of plain data and no others."""
-    if event == "pickle.find_class" and args not in PLAIN:
-        raise pickle.UnpicklingError("%s.%s" % args)
-
-
-PLAIN = {("_codecs", "encode")} | {
-    (module, name)
-    for module in ("builtins", "__builtin__")
-    for name in ("bytes", "bytearray", "set", "frozenset")
-}
-
-
-# -- equality, to the bit ----------------------------------------------------
-
-
-def order(item):
-    return type(item).__name__, repr(item)
-
-
-def same(a, b, twins=None):
-    """Equal in type, value, order, and in which parts are one object."""
-    twins = {} if twins is None else twins
-    if type(a) is not type(b):
-        return False
-    if type(a) is float:
-        return struct.pack(">d", a) == struct.pack(">d", b)
-    if isinstance(a, (type(None), bool, int, str, bytes)):
-        return a == b
-    if a != ():
-        if twins.setdefault(("a", id(a)), id(b)) != id(b):
-            return False
-        if twins.setdefault(("b", id(b)), id(a)) != id(a):
-            return False
-    if type(a) is bytearray:
-        return a == b
-    if len(a) != len(b):
-        return False
-    if type(a) is dict:
-        a = [item for pair in a.items() for item in pair]
-        b = [item for pair in b.items() for item in pair]
-    elif type(a) in (set, frozenset):
-        return list(map(order, sorted(a, key=order))) == list(
-            map(order, sorted(b, key=order))
-        )
-    return all(same(x, y, twins) for x, y in zip(a, b))
 
 
 # -- objects at random -------------------------------------------------------

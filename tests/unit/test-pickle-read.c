@@ -99,7 +99,7 @@ TEST(every_opcode_that_is_cut_off_is_refused_where_it_begins)
              "C\2hi"
              "B\2\0\0\0hi\x8e\2\0\0\0\0\0\0\0hi"
              "\x96\2\0\0\0\0\0\0\0hiq\1r\2\0\0\0h\1j\2\0\0\0"
-             "c__builtin__\nset\n]\x85Rt.";
+             "cbuiltins\nset\n]\x85Rt.";
     chute_value *v;
 
     CHECK_OK(chute_loads(whole, sizeof whole - 1, &v, NULL));
@@ -196,7 +196,7 @@ TEST(a_report_prefers_the_class_to_the_function_that_makes_it)
     needs(LIT(MAKER "\x85."), "m._make", 14);
     needs(LIT(MAKER "]Ra."), "m._make", 14);
     needs(LIT(MAKER "cx\n_y\ncx\nz\n."), "x._y", 14);
-    needs(LIT(MAKER "c__builtin__\nset\n]\x85R."), "m._make", 14);
+    needs(LIT(MAKER "cbuiltins\nset\n]\x85R."), "m._make", 14);
 }
 
 TEST(a_name_in_a_report_is_fit_to_be_printed)
@@ -707,7 +707,7 @@ static const char everything[] =
          "G\1\1\1\1\1\1\1\1\x8c\2hi\x94X\2\0\0\0hiq\7C\2hi"
          "\x96\2\0\0\0\0\0\0\0hi](Nh\0h\7NNee](e)\x85\x86\x87"
          "}(K\1N\x88NK\1Nu\x8f(K\1K\2K\3K\4K\5K\6K\7K\10K\11K\12K\13\x90"
-         "(h\0\x91]\x94(Ne0h\1(Ne0N0(NN1c__builtin__\nset\nq\x63]h\0a\x85R"
+         "(h\0\x91]\x94(Ne0h\1(Ne0N0(NN1cbuiltins\nset\nq\x63]h\0a\x85R"
          "c_codecs\nencode\nh\0\x8c\6latin1\x86R0r\xff\0\0\0t.";
 
 TEST(whatever_allocation_fails_nothing_is_left_behind)
