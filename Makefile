@@ -1,6 +1,8 @@
 # The front of the build; Meson does the work. `make help` lists the targets.
 
 BUILD := build
+OBJECTS := 1000000
+SECONDS := 120
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -36,6 +38,15 @@ torture: build ## kill at every instruction, at random, and when woken
 	@$(BUILD)/tests/torture/step
 	@$(BUILD)/tests/torture/soak --seconds 120
 
+differential: build ## a million random objects through CPython and chute
+	@scripts/setup check
+	@/usr/bin/python3 tests/conformance/pickle.py \
+		$(BUILD)/tests/conformance/pickle-driver --objects $(OBJECTS)
+
+fuzz: ## fuzz the decoder for SECONDS, half with libFuzzer, half with AFL++
+	@scripts/setup fuzz
+	@scripts/fuzz $(BUILD)-fuzz $(SECONDS)
+
 model: ## search the models of lock, event and queue with Spin
 	@scripts/setup model
 	@tests/model/run
@@ -53,6 +64,7 @@ format: ## let clang-format put the sources right
 	@git ls-files '*.[ch]' | grep -v unicode-table.h | xargs clang-format-14 -i
 
 clean: ## remove what was built
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang $(BUILD)-bench
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang $(BUILD)-bench \
+		$(BUILD)-fuzz
 
-.PHONY: help demo check build asan tsan clang torture model bench bench-codec format clean
+.PHONY: help demo check build asan tsan clang torture differential fuzz model bench bench-codec format clean

@@ -5,9 +5,8 @@
  * Built with -DCHUTE_FAULT, each input is then decoded and encoded once more
  * with one allocation failing, which its first bytes choose: nothing may leak.
  *
- *     clang -fsanitize=fuzzer,address,undefined -DREPEAT_MAX=10000 \
- *         -Iinclude -Isrc tests/fuzz/fuzz-loads.c src/codec/X.c src/base/X.c
- *     ./a.out tests/fuzz/corpus/loads
+ * Limits, which the first bytes choose too, may refuse more, and nothing else.
+ * `make fuzz` builds it for libFuzzer and for AFL++ (scripts/fuzz).
  *
  * With -DFUZZ_MAIN it has a main() of its own, which runs the files it is
  * given: the corpus as a regression test, with any compiler.
@@ -62,6 +61,31 @@ static void run_with_fault(const uint8_t *data, size_t len)
     n_until_fault = 0;
 }
 
+/* -- limits ---------------------------------------------------------------- */
+
+/* What chute_loads says of it is r. */
+static void run_with_limits(const uint8_t *data, size_t len, int r, size_t pos)
+{
+    struct chute_loads_options options = {.size = sizeof options};
+    struct chute_loads_report report = {.size = sizeof report};
+    uint64_t *limits[] = {&options.max_len, &options.max_depth,
+                          &options.max_items, &options.max_int_len};
+    chute_value *v = NULL;
+
+    REQUIRE(chute_loads_with(data, len, NULL, &v, &report) == r);
+    chute_value_free(v);
+    REQUIRE(r == 0 || report.pos == pos);
+    REQUIRE(memchr(report.name, 0, sizeof report.name) != NULL);
+    REQUIRE(report.name[0] == '\0' || r == CHUTE_ENOTPLAIN);
+    for (size_t i = 0; i < 4 && i < len; i++)
+        *limits[i] = data[i] % 16;
+    v = NULL;
+    int limited = chute_loads_with(data, len, &options, &v, &report);
+    REQUIRE((limited == 0) == (v != NULL));
+    REQUIRE(limited == r || limited == CHUTE_ELIMIT);
+    chute_value_free(v);
+}
+
 /* -- the properties -------------------------------------------------------- */
 
 /* Into little memory, so that it ends soon. */
@@ -109,6 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         REQUIRE(r == CHUTE_EPICKLE || r == CHUTE_ENOTPLAIN ||
                 r == CHUTE_ECYCLE || r == CHUTE_ELIMIT);
     }
+    run_with_limits(data, len, r, pos);
     run_with_fault(data, len);
     return 0;
 }
