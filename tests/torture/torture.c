@@ -22,6 +22,14 @@ _Noreturn void trouble(const char *what)
     exit(EXIT_TROUBLE);
 }
 
+void torture_row(const char *name, unsigned long points, unsigned long lost,
+                 unsigned long doubled, unsigned long torn, int64_t stall_ns)
+{
+    printf("row: %s %lu %lu %lu %lu %.1f\n", name, points, lost, doubled, torn,
+           ms_of(stall_ns));
+    fflush(stdout);
+}
+
 uint64_t mix(uint64_t x)
 {
     /* splitmix64 */

@@ -43,6 +43,21 @@ static inline double ms_of(int64_t ns)
     return (double)ns * 1e-6;
 }
 
+/* The last thing that a test of a torture program says: its row in the table
+ * that `make torture` closes with (tests/torture/run collects them). A line
+ *
+ *     row: NAME POINTS LOST DOUBLED TORN STALL_MS
+ *
+ * NAME has no spaces and is the program's only row of that name; POINTS are
+ * the kills, or the operations if nobody is killed. LOST, DOUBLED and TORN
+ * count what breaks the promise, so each has to be 0: an item that died with
+ * the getter that held it is not LOST. STALL_MS is the longest that a survivor
+ * had to wait, which must not exceed PROMISE_NS. Anything else that may be
+ * wrong is said by the exit status. A program may print several rows; one that
+ * is missing, or has fewer points than run's floor for it, is a failure too. */
+void torture_row(const char *name, unsigned long points, unsigned long lost,
+                 unsigned long doubled, unsigned long torn, int64_t stall_ns);
+
 /* A number that looks random, from any number. */
 uint64_t mix(uint64_t x);
 
