@@ -1,746 +1,87 @@
-/* scene.c - one operation on one queue, cut short, and what must hold after.
+/* scene.c - the two kinds of scenes, behind one door.
  *
- * Three take part. The victim is a child. The helper is a thread of ours; in
- * some scenes it is asleep in a put or a get when the victim comes, in others
- * it gives the sleeping victim what it waits for:
- *
- *     empty  put: a getter sleeps           get: fed once it sleeps
- *     one    one item is there
- *     full   put: one is taken once it      get: a putter sleeps
- *            sleeps
- *     wrap   the item wraps at its region's end
- *     edge   put: adds a region             get: leaves one
- *     large  get: empties a region of 8 MiB, and gives it back
- *     first  the process has not used chute before
- *     held   another holds the lock until the victim sleeps on it
- *     rival  when the victim has come to where it is to die, another comes with
- *            the same operation (a put, if it is close), and sleeps on the lock
- *            if the victim has it
- *
- * The third is the main thread, which after the victim's death puts an item and
- * gets all there are. Every wait of a survivor is measured; first what the
- * helper can do without new help (a wake-up that died with the victim), then
- * what it can do with it.
- *
- * The script is the list of items that must come out, in order. The victim's
- * own may be missing as long as its operation had not returned: a put's because
- * it was not yet published, a get's because it was taken.
+ * Of each victim there is a report in shared memory: whether its operation had
+ * returned, and what with. The second victim's says nothing if there was none.
  */
-#define _GNU_SOURCE
 #include "scene.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
+#include <stddef.h>
 
-#include "chute/error.h"
-#include "plat/plat.h"
-#include "shm/lock.h"
-#include "shm/ring.h"
 #include "torture.h"
 
-/* More than the first region holds. */
-#define LARGE_LEN 100000
+static const struct scene *scene;
 
-/* Of an item that makes a region larger than an empty queue keeps. */
-#define HUGE_LEN ((size_t)5 << 20)
+static struct scene_report *report; /* two */
 
-/* Lengths that tell who has put an item. */
-#define FILLER_LEN  16
-#define OUR_LEN     24
-#define HELPERS_LEN 32
-
-/* Far more than any survivor may need; a wait that lasts as long has hung. */
-#define HANG_NS CHUTE_SEC(3)
-
-enum operation { PUT, GET, CLOSE };
-
-enum help {
-    NOBODY,
-    SLEEPING_GETTER,
-    SLEEPING_PUTTER,
-    FEEDER,
-    DRAINER,
-    HOLDER,
-    RIVAL
-};
-
-struct scene_plan {
-    enum operation operation;
-    enum help help;
-    unsigned maxsize;
-    bool cold;
-    void (*prepare)(void);
-};
-
-/* -- the stage -------------------------------------------------------------- */
-
-struct entry {
-    uint64_t id;
-    size_t len;
-    bool may_miss;
-    bool gone;
-};
-
-static struct stage {
-    const struct scene *scene;
-    const struct scene_plan *plan;
-    chute_queue *queue;
-    bool slowly;
-    struct entry entry[24];
-    unsigned n_entries, next, victims; /* entry of the victim's item */
-    uint64_t next_id;
-    struct verdict verdict;
-} stage;
-
-/* What the victim says, in shared memory. */
-struct report {
-    _Atomic bool returned;
-    int r;
-    size_t len;
-    char buf[LARGE_LEN];
-};
-
-static struct report *report;
-
-static char *scratch;     /* HUGE_LEN bytes, shared: a fork does not copy it */
-static char *victims_buf; /* what the victim puts */
-
-static void wrong(const char *what)
+const struct scene *scene_get(const struct scene_kind *kind, unsigned i)
 {
-    stage.verdict.wrong++;
-    if (!stage.verdict.what)
-        stage.verdict.what = what;
+    return kind->get(i);
 }
 
-static void waited(int64_t ns)
+void scene_set(const struct scene *wanted, bool slowly)
 {
-    if (ns > stage.verdict.stall_ns)
-        stage.verdict.stall_ns = ns;
-}
-
-/* -- the script ------------------------------------------------------------- */
-
-static struct entry *script_add(uint64_t id, size_t len)
-{
-    if (stage.n_entries == sizeof stage.entry / sizeof stage.entry[0]) {
-        errno = E2BIG;
-        trouble("the script");
+    scene = wanted;
+    script_begin();
+    for (int i = 0; i < 2; i++) {
+        atomic_store(&report[i].returned, false);
+        report[i].r = 1;
     }
-    struct entry *entry = &stage.entry[stage.n_entries++];
-    *entry = (struct entry){.id = id, .len = len};
-    return entry;
-}
-
-static bool is_entry(const struct entry *entry, const void *buf, size_t len)
-{
-    return len == entry->len && item_is(buf, len, entry->id);
-}
-
-static void script_skip(const struct entry *entry)
-{
-    if (entry->gone)
-        return;
-    if (!entry->may_miss)
-        stage.verdict.lost++;
-    else if (stage.plan->operation == GET)
-        stage.verdict.taken++;
-}
-
-/* An item has come out. */
-static void script_take(const void *buf, size_t len)
-{
-    for (unsigned i = stage.next; i < stage.n_entries; i++) {
-        if (stage.entry[i].gone || !is_entry(&stage.entry[i], buf, len))
-            continue;
-        for (; stage.next < i; stage.next++)
-            script_skip(&stage.entry[stage.next]);
-        stage.next++;
-        return;
-    }
-    for (unsigned i = 0; i < stage.n_entries; i++) {
-        if (is_entry(&stage.entry[i], buf, len)) {
-            stage.verdict.doubled++;
-            return;
-        }
-    }
-    stage.verdict.torn++;
-}
-
-static void script_end(void)
-{
-    for (; stage.next < stage.n_entries; stage.next++)
-        script_skip(&stage.entry[stage.next]);
-}
-
-/* -- preparing -------------------------------------------------------------- */
-
-static void put_item(size_t len)
-{
-    uint64_t id = stage.next_id++;
-
-    item_fill(scratch, len, id);
-    MUST(chute_queue_put_bytes(stage.queue, scratch, len, CHUTE_NOWAIT));
-    script_add(id, len);
-}
-
-static void put_and_get(size_t len)
-{
-    MUST(chute_queue_put_bytes(stage.queue, scratch, len, CHUTE_NOWAIT));
-    MUST(chute_queue_get_bytes(stage.queue, scratch, HUGE_LEN, &len,
-                               CHUTE_NOWAIT));
-}
-
-static void get_item(void)
-{
-    size_t len;
-
-    MUST(chute_queue_get_bytes(stage.queue, scratch, HUGE_LEN, &len,
-                               CHUTE_NOWAIT));
-    script_take(scratch, len);
-}
-
-/* What the victim gets lies in front, what it puts will lie behind. */
-static void put_victims_item(void)
-{
-    if (stage.plan->operation == GET) {
-        stage.victims = stage.n_entries;
-        put_item(stage.scene->len);
-    }
-}
-
-static void prepare_nothing(void)
-{
-}
-
-static void prepare_one(void)
-{
-    put_victims_item();
-    if (stage.plan->operation != GET)
-        put_item(FILLER_LEN);
-}
-
-static void prepare_full(void)
-{
-    put_victims_item();
-    while (!chute_queue_full(stage.queue))
-        put_item(FILLER_LEN);
-}
-
-static size_t len_of_units(uint32_t n_units)
-{
-    return (size_t)(n_units - 1) * SHM_UNIT;
-}
-
-/* Let the queue's positions run to `units` before its region's end. */
-static void run_to_end(uint32_t n_units, uint32_t units)
-{
-    uint32_t pos = (uint32_t)ring_look(chain_of(stage.queue)).tail;
-    uint32_t left = (n_units - units - pos) & (n_units - 1);
-
-    while (left > 0) {
-        uint32_t n = left < 1024 ? left : 1024;
-        put_and_get(len_of_units(n));
-        left -= n;
-    }
-}
-
-static void prepare_wrap(void)
-{
-    size_t len = stage.scene->len;
-
-    if (len == LARGE_LEN) {
-        put_and_get(LARGE_LEN); /* a region where it can wrap */
-        run_to_end(2 * REGION_BASE_UNITS, 100);
-    } else {
-        run_to_end(REGION_BASE_UNITS, len == 4096 ? 256 : 1);
-    }
-    put_victims_item();
-    if (stage.plan->operation == GET)
-        put_item(FILLER_LEN);
-}
-
-/* The first region full to the last unit. */
-static void prepare_edge(void)
-{
-    for (int i = 0; i < 8; i++)
-        put_item(len_of_units(REGION_BASE_UNITS / 8));
-    if (stage.plan->operation == GET) {
-        put_victims_item();
-        put_item(FILLER_LEN);
-        for (int i = 0; i < 8; i++)
-            get_item();
-    }
-}
-
-static void prepare_large(void)
-{
-    size_t len;
-
-    MUST(chute_queue_put_bytes(stage.queue, scratch, HUGE_LEN, CHUTE_NOWAIT));
-    put_victims_item();
-    MUST(chute_queue_get_bytes(stage.queue, scratch, HUGE_LEN, &len,
-                               CHUTE_NOWAIT));
-}
-
-/* -- the helper ------------------------------------------------------------- */
-
-static struct helper {
-    sem_t go, done;
-    _Atomic bool stop;
-    bool busy;  /* has been sent, and not been seen to be done */
-    bool acted; /* has called put or get, which gave r at time `at` */
-    int r;
-    int64_t at;
-    uint64_t id;
-    size_t len;
-    char buf[LARGE_LEN];
-} helper;
-
-static void helper_put(int64_t timeout_ns)
-{
-    char item[HELPERS_LEN];
-
-    item_fill(item, sizeof item, helper.id);
-    helper.r =
-        chute_queue_put_bytes(stage.queue, item, sizeof item, timeout_ns);
-}
-
-static void helper_get(int64_t timeout_ns)
-{
-    helper.r = chute_queue_get_bytes(stage.queue, helper.buf, sizeof helper.buf,
-                                     &helper.len, timeout_ns);
-}
-
-static bool is_armed(struct shm_event *event)
-{
-    return atomic_load(&event->word) & 1;
-}
-
-/* Until the victim sleeps on the event. false: told to stop. */
-static bool helper_awaits(struct shm_event *event)
-{
-    while (!is_armed(event)) {
-        if (atomic_load(&helper.stop))
-            return false;
-        usleep(20);
-    }
-    usleep(stage.slowly ? 20000 : 200);
-    return !atomic_load(&helper.stop);
-}
-
-/* The lock that the victim needs. */
-static struct shm_lock *the_lock(void)
-{
-    struct shm_queue *shm = chain_of(stage.queue)->shm;
-
-    return stage.plan->operation == GET ? &shm->get_lock : &shm->put_lock;
-}
-
-static uint32_t lock_word(void)
-{
-    return atomic_load(&the_lock()->word);
-}
-
-/* Hold the lock until the victim sleeps on it. */
-static void helper_hold(void)
-{
-    MUST(lock_take(the_lock(), PLAT_NEVER, false));
-    while (!(lock_word() & PLAT_WAITERS) && !atomic_load(&helper.stop))
-        usleep(20);
-    usleep(stage.slowly ? 20000 : 200);
-    lock_drop(the_lock());
-}
-
-static void helper_act(void)
-{
-    struct shm_queue *shm = chain_of(stage.queue)->shm;
-
-    switch (stage.plan->help) {
-    case SLEEPING_GETTER:
-        helper_get(HANG_NS);
-        break;
-    case SLEEPING_PUTTER:
-        helper_put(HANG_NS);
-        break;
-    case FEEDER:
-        if (!helper_awaits(&shm->items))
-            return;
-        helper_put(HANG_NS);
-        break;
-    case DRAINER:
-        if (!helper_awaits(&shm->space))
-            return;
-        helper_get(HANG_NS);
-        break;
-    case RIVAL:
-        if (stage.plan->operation == GET)
-            helper_get(HANG_NS);
-        else
-            helper_put(HANG_NS);
-        break;
-    case HOLDER:
-        helper_hold();
-        return;
-    case NOBODY:
-        return;
-    }
-    helper.at = plat_now();
-    helper.acted = true;
-}
-
-static void *helper_run(void *unused)
-{
-    for (;;) {
-        while (sem_wait(&helper.go) < 0)
-            ;
-        helper_act();
-        sem_post(&helper.done);
-    }
-    return unused;
-}
-
-static void helper_send(void)
-{
-    helper.acted = false;
-    atomic_store(&helper.stop, false);
-    helper.id = stage.next_id++;
-    helper.busy = true;
-    sem_post(&helper.go);
-}
-
-/* Before the victim comes: sleepers are asleep on return. */
-static void helper_begin(void)
-{
-    struct shm_queue *shm = chain_of(stage.queue)->shm;
-    enum help help = stage.plan->help;
-
-    if (help == NOBODY || help == RIVAL)
-        return;
-    helper_send();
-    if (help == HOLDER) {
-        while (!lock_word())
-            usleep(20);
-    } else if (help == SLEEPING_GETTER || help == SLEEPING_PUTTER) {
-        while (!is_armed(help == SLEEPING_GETTER ? &shm->items : &shm->space))
-            usleep(20);
-        usleep(100);
-    }
-}
-
-void scene_crowd(void)
-{
-    int done = 0;
-
-    if (stage.plan->help != RIVAL)
-        return;
-    helper_send();
-    while (!done && !(lock_word() & PLAT_WAITERS)) {
-        usleep(20);
-        (void)sem_getvalue(&helper.done, &done);
-    }
-    if (!done)
-        usleep(50);
-}
-
-/* Whether its operation is a get. */
-static bool helper_gets(void)
-{
-    enum help help = stage.plan->help;
-
-    return help == SLEEPING_GETTER || help == DRAINER ||
-           (help == RIVAL && stage.plan->operation == GET);
-}
-
-/* It can go on since `since`: let it, and note what it did. */
-static void helper_finish(int64_t since)
-{
-    if (!helper.busy)
-        return;
-    while (sem_wait(&helper.done) < 0)
-        ;
-    helper.busy = false;
-    if (!helper.acted)
-        return;
-    waited(helper.at - since);
-    bool closed = helper.r == CHUTE_EOF || helper.r == CHUTE_ECLOSED;
-    if (helper.r == 0) {
-        if (helper_gets())
-            script_take(helper.buf, helper.len);
-        else
-            script_add(helper.id, HELPERS_LEN);
-    } else if (!closed || stage.plan->operation != CLOSE) {
-        wrong(helper.r == CHUTE_ETIMEDOUT ? "a sleeper was stranded"
-                                          : "the helper was refused");
-    }
-}
-
-/* Whether a sleeper that is still asleep has reason to wake. */
-static bool helper_may_go(void)
-{
-    struct region_chain *chain = chain_of(stage.queue);
-    uint32_t count = ring_count(ring_look(chain));
-
-    switch (stage.plan->help) {
-    case SLEEPING_GETTER:
-        return count > 0 || ring_is_closed(chain);
-    case SLEEPING_PUTTER:
-        return count < stage.plan->maxsize || ring_is_closed(chain);
-    default:
-        return true;
-    }
-}
-
-/* -- set, play -------------------------------------------------------------- */
-
-void scene_set(const struct scene *scene, bool slowly)
-{
-    stage = (struct stage){.scene = scene,
-                           .plan = scene->plan,
-                           .slowly = slowly,
-                           .victims = UINT32_MAX,
-                           .next_id = 1};
-    atomic_store(&report->returned, false);
-    MUST(chute_queue_new(
-        &stage.queue,
-        CHUTE_OPTIONS(chute_queue_options, .maxsize = scene->plan->maxsize)));
-    scene->plan->prepare();
-    helper_begin();
-    item_fill(victims_buf, scene->len, 0);
+    scene->kind->set(scene, slowly);
 }
 
 __attribute__((noinline)) void scene_operate(void)
 {
-    size_t len = stage.scene->len;
-
-    switch (stage.plan->operation) {
-    case PUT:
-        report->r =
-            chute_queue_put_bytes(stage.queue, victims_buf, len, HANG_NS);
-        break;
-    case GET:
-        report->r =
-            chute_queue_get_bytes(stage.queue, report->buf, sizeof report->buf,
-                                  &report->len, HANG_NS);
-        break;
-    case CLOSE:
-        report->r = chute_queue_close(stage.queue);
-        break;
-    }
-    atomic_store(&report->returned, true);
+    scene->kind->operate(&report[0]);
+    atomic_store(&report[0].returned, true);
 }
 
 void scene_play(void *unused)
 {
     (void)unused;
-    if (!stage.plan->cold)
-        (void)chute_queue_empty(stage.queue);
+    scene->kind->warm();
     scene_operate();
 }
 
-/* -- judge ------------------------------------------------------------------ */
-
-/* The victim is dead: what does the script know of its item? */
-static void note_victim(void)
+void scene_watch(pid_t victim)
 {
-    bool returned = atomic_load(&report->returned);
-
-    if (returned && report->r != 0)
-        wrong("the victim's operation failed");
-    if (stage.plan->operation == PUT)
-        script_add(0, stage.scene->len)->may_miss = !returned;
-    if (stage.plan->operation != GET || stage.victims >= stage.n_entries)
-        return;
-    struct entry *entry = &stage.entry[stage.victims];
-    entry->may_miss = true;
-    entry->gone = returned;
-    if (returned && !is_entry(entry, report->buf, report->len))
-        stage.verdict.torn++;
+    scene->kind->watch(victim);
 }
 
-static int our_get(void)
+void scene_crowd(void)
 {
-    size_t len;
-    int64_t before = plat_now();
-    int r = chute_queue_get_bytes(stage.queue, scratch, HUGE_LEN, &len,
-                                  CHUTE_NOWAIT);
-
-    waited(plat_now() - before);
-    if (r == 0)
-        script_take(scratch, len);
-    return r;
+    scene->kind->crowd();
 }
 
-static void our_put(void)
+__attribute__((noinline)) void scene_operate_again(void)
 {
-    char item[OUR_LEN];
-    uint64_t id = stage.next_id++;
-
-    item_fill(item, sizeof item, id);
-    int64_t before = plat_now();
-    int r = chute_queue_put_bytes(stage.queue, item, sizeof item, HANG_NS);
-    waited(plat_now() - before);
-    if (stage.plan->operation == CLOSE) {
-        if (r != CHUTE_ECLOSED)
-            wrong("a put into the closed queue");
-    } else if (r == 0) {
-        script_add(id, sizeof item);
-    } else {
-        wrong("a survivor's put failed");
-    }
+    scene->kind->again(&report[1]);
+    atomic_store(&report[1].returned, true);
 }
 
-static void our_close(void)
+void scene_again(void *unused)
 {
-    if (atomic_load(&report->returned) &&
-        !ring_is_closed(chain_of(stage.queue)))
-        wrong("the queue was closed, and is open");
-    int64_t before = plat_now();
-    if (chute_queue_close(stage.queue) < 0)
-        wrong("a survivor's close failed");
-    waited(plat_now() - before);
+    (void)unused;
+    /* For the judge to know that there was one. */
+    report[1].r = 0;
+    scene->kind->warm();
+    scene_operate_again();
 }
 
-static void make_room(void)
+uint64_t scene_state(void)
 {
-    if (chute_queue_full(stage.queue) == 1 && our_get() != 0)
-        wrong("a survivor's get failed");
-}
-
-/* All survivors' operations, up to the last item. */
-static void go_on(int64_t death)
-{
-    if (stage.plan->operation == CLOSE) {
-        if (helper_may_go())
-            helper_finish(death);
-        our_close();
-        helper_finish(plat_now());
-    }
-    if (stage.plan->help == SLEEPING_PUTTER && helper.busy) {
-        if (!helper_may_go()) {
-            make_room();
-            death = plat_now();
-        }
-        helper_finish(death);
-    }
-    if (helper.busy && helper_may_go())
-        helper_finish(death);
-    if (stage.plan->operation != CLOSE)
-        make_room();
-    our_put();
-    helper_finish(plat_now());
-    if (!memory_is_exact(stage.queue))
-        wrong("memory that no region names");
-    size_t n = 0, n_got = 0;
-    if (chute_queue_qsize(stage.queue, &n) < 0)
-        wrong("qsize failed");
-    int r;
-    while ((r = our_get()) == 0)
-        n_got++;
-    if (r != (stage.plan->operation == CLOSE ? CHUTE_EOF : CHUTE_ETIMEDOUT))
-        wrong("the last get");
-    if (n != n_got)
-        wrong("qsize was not the number of items");
+    return scene->kind->state();
 }
 
 void scene_judge(int64_t death, struct verdict *ret_verdict)
 {
-    /* The feeder's item, if any, is what the victim was to get, and came
-     * before; what the drainer took was in front of all others. */
-    atomic_store(&helper.stop, true);
-    if (stage.plan->help == FEEDER) {
-        stage.victims = stage.n_entries;
-        helper_finish(death);
-    }
-    note_victim();
-    go_on(death);
-    script_end();
-    if (!locks_are_free(stage.queue))
-        wrong("a lock is not free");
-    if (chute_queue_empty(stage.queue) != 1)
-        wrong("the drained queue is not empty");
-    if (held_when_empty(stage.queue) > HELD_WHEN_EMPTY)
-        wrong("the empty queue holds memory");
-    stage.queue = chute_queue_free(stage.queue);
-    *ret_verdict = stage.verdict;
-}
-
-/* -- the list --------------------------------------------------------------- */
-
-static const size_t lens[] = {0, 1, 7, 8, 4096, LARGE_LEN};
-
-#define N_LENS (sizeof lens / sizeof lens[0])
-
-static const struct row {
-    const char *operation, *state;
-    bool one_len; /* does not depend on the item */
-    struct scene_plan plan;
-} rows[] = {
-    {"put", "first", true, {PUT, NOBODY, 0, true, prepare_nothing}},
-    {"put", "empty", false, {PUT, SLEEPING_GETTER, 0, false, prepare_nothing}},
-    {"put", "one", false, {PUT, NOBODY, 0, false, prepare_one}},
-    {"put", "full", false, {PUT, DRAINER, 2, false, prepare_full}},
-    {"put", "wrap", false, {PUT, NOBODY, 0, false, prepare_wrap}},
-    {"put", "edge", false, {PUT, NOBODY, 0, false, prepare_edge}},
-    {"put", "held", true, {PUT, HOLDER, 0, false, prepare_one}},
-    {"put", "rival", false, {PUT, RIVAL, 0, false, prepare_one}},
-    {"put", "edge+rival", true, {PUT, RIVAL, 0, false, prepare_edge}},
-    {"get", "first", true, {GET, NOBODY, 0, true, prepare_one}},
-    {"get", "empty", false, {GET, FEEDER, 0, false, prepare_nothing}},
-    {"get", "one", false, {GET, NOBODY, 0, false, prepare_one}},
-    {"get", "full", false, {GET, SLEEPING_PUTTER, 2, false, prepare_full}},
-    {"get", "wrap", false, {GET, NOBODY, 0, false, prepare_wrap}},
-    {"get", "edge", false, {GET, NOBODY, 0, false, prepare_edge}},
-    {"get", "large", false, {GET, NOBODY, 0, false, prepare_large}},
-    {"get", "held", true, {GET, HOLDER, 0, false, prepare_one}},
-    {"get", "rival", false, {GET, RIVAL, 3, false, prepare_full}},
-    {"get", "edge+rival", true, {GET, RIVAL, 0, false, prepare_edge}},
-    {"close", "held", true, {CLOSE, HOLDER, 0, false, prepare_one}},
-    {"close", "rival", true, {CLOSE, RIVAL, 0, false, prepare_one}},
-    {"close",
-     "empty",
-     true,
-     {CLOSE, SLEEPING_GETTER, 0, false, prepare_nothing}},
-    {"close", "one", true, {CLOSE, NOBODY, 0, false, prepare_one}},
-    {"close", "full", true, {CLOSE, SLEEPING_PUTTER, 2, false, prepare_full}},
-};
-
-#define N_ROWS (sizeof rows / sizeof rows[0])
-
-const struct scene *scene_get(unsigned wanted)
-{
-    static struct scene scene;
-    unsigned i = 0;
-
-    for (const struct row *row = rows; row < rows + N_ROWS; row++) {
-        /* A feeder's item is of one length. */
-        bool one = row->one_len || row->plan.help == FEEDER;
-        for (unsigned k = one ? 3 : 0; k < (one ? 4 : N_LENS); k++) {
-            scene = (struct scene){.operation = row->operation,
-                                   .state = row->state,
-                                   .len = row->plan.help == FEEDER ? HELPERS_LEN
-                                                                   : lens[k],
-                                   .plan = &row->plan};
-            if (i++ == wanted)
-                return &scene;
-        }
-    }
-    return NULL;
+    scene->kind->judge(death, report);
+    script_end(ret_verdict);
 }
 
 void scene_begin(void)
 {
-    pthread_t thread;
-
-    report = shared_new(sizeof *report);
-    scratch = shared_new(HUGE_LEN);
-    victims_buf = shared_new(LARGE_LEN);
-    if (sem_init(&helper.go, 0, 0) < 0 || sem_init(&helper.done, 0, 0) < 0 ||
-        pthread_create(&thread, NULL, helper_run, NULL) != 0)
-        trouble("the helper");
-    pthread_detach(thread);
+    report = shared_new(2 * sizeof *report);
+    scenes_of_queue.begin();
+    scenes_of_conn.begin();
 }

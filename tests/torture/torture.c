@@ -79,7 +79,7 @@ bool locks_are_free(chute_queue *queue)
            atomic_load(&shm->get_lock.word) == 0;
 }
 
-static uint64_t held(chute_queue *queue)
+uint64_t held(chute_queue *queue)
 {
     uint64_t len, bytes;
 

@@ -72,6 +72,9 @@ void *shared_new(size_t len);
 /* Whether nobody owns a lock of the queue, dead or alive. */
 bool locks_are_free(chute_queue *queue);
 
+/* The bytes that the queue's file holds. */
+uint64_t held(chute_queue *queue);
+
 /* Whether the queue's file holds no more memory than its regions are. */
 bool memory_is_exact(chute_queue *queue);
 

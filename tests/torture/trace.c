@@ -14,6 +14,8 @@
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -154,6 +156,15 @@ uintptr_t trace_behind_repeat(pid_t pid, uintptr_t pc)
     }
 }
 
+uint64_t trace_peek(pid_t pid, uintptr_t at)
+{
+    errno = 0;
+    long word = ptrace(PTRACE_PEEKDATA, pid, at, NULL);
+    if (errno)
+        trouble("PTRACE_PEEKDATA");
+    return (uint64_t)word;
+}
+
 void trace_go(pid_t pid)
 {
     MUST(ptrace(PTRACE_SYSCALL, pid, NULL, NULL));
@@ -169,6 +180,20 @@ long trace_await_syscall(pid_t pid, long *ret_result)
         return -1;
     *ret_result = (long)regs.rax;
     return (long)regs.orig_rax;
+}
+
+bool trace_sleeps_in(pid_t pid, long call)
+{
+    char path[64], text[32] = "";
+
+    snprintf(path, sizeof path, "/proc/%d/syscall", (int)pid);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return false;
+    bool read = fgets(text, sizeof text, file) != NULL;
+    fclose(file);
+    return read && text[0] >= '0' && text[0] <= '9' &&
+           strtol(text, NULL, 10) == call;
 }
 
 void trace_kill(pid_t pid)

@@ -34,11 +34,17 @@ bool trace_run_to(pid_t pid, uintptr_t pc);
  * of the one behind it. Otherwise 0. */
 uintptr_t trace_behind_repeat(pid_t pid, uintptr_t pc);
 
+/* A word of its memory. */
+uint64_t trace_peek(pid_t pid, uintptr_t at);
+
 /* Set it going to its next entry to, or exit from, a system call; and, later,
  * wait until it is there. What it gives is the call's number, or -1 if fn has
  * returned; at an exit *ret_result is what the call gives. */
 void trace_go(pid_t pid);
 long trace_await_syscall(pid_t pid, long *ret_result);
+
+/* Whether a process or thread, traced or not, is asleep in that system call. */
+bool trace_sleeps_in(pid_t pid, long call);
 
 /* SIGKILL, and wait until nothing is left of it. */
 void trace_kill(pid_t pid);

@@ -1,0 +1,826 @@
+/* scene-conn.c - one operation on one end of a pipe, cut short.
+ *
+ * The victim sends or receives at the near end, which it shares with us; the far
+ * end is ours. A helper, a thread of ours, is asleep there when the victim comes,
+ * or acts once the victim sleeps:
+ *
+ *     first  the process has not used chute before
+ *     empty  send: a receiver sleeps      recv: fed once it sleeps
+ *     one    messages are there
+ *     noted  their lengths are noted already (conn-look.c)
+ *     full   send: drained once it sleeps recv: a sender sleeps
+ *     held   another holds the lock until the victim sleeps on it
+ *     rival  when the victim has come to where it is to die, another comes with
+ *            the same operation
+ *     half   recv: the beginning of a message is there, and no more comes
+ *     kept   recv: the beginning is in our hands; the victim waits for us
+ *     woken  the same, but we get the rest once it sleeps
+ *     left   somebody died in the middle of a message; the victim finds it
+ *
+ * After the victim's death all messages come out in order, and both ends see the
+ * end of the stream when the other is freed. Only if the victim may have died in
+ * the middle of a message too long to go at once, both may be told that instead
+ * (CHUTE_EPARTIAL; whoever sends to a lost receiver, CHUTE_EPIPE), and at once.
+ * The other direction works whatever happened.
+ *
+ * All that goes out is in the script from the beginning, as something that may
+ * miss until its sender has returned.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "chute/error.h"
+#include "chute/pickle.h"
+#include "ipc/conn.h"
+#include "ipc/frame.h"
+#include "plat/io.h"
+#include "plat/plat.h"
+#include "scene.h"
+#include "shm/lock.h"
+#include "torture.h"
+#include "trace.h"
+
+#define LONG_LEN ((size_t)40000)  /* does not go in one step */
+#define VAST_LEN ((size_t)400000) /* is more than the socket holds */
+
+/* Lengths that tell who has sent a message. */
+#define FILLER_LEN  16
+#define OUR_LEN     24
+#define HELPERS_LEN 32
+
+/* A message of which this much is there, and no more. */
+#define HALF_LEN     ((size_t)2000)
+#define FULL_LEN     ((size_t)30000)
+#define SECONDS_ID   0x7fffffff
+#define SHORT_LEN    ((size_t)32764) /* goes at once, with its header */
+#define HANG_NS      CHUTE_SEC(3)
+#define IMPATIENT_NS CHUTE_MS(3)
+#define BRIEFLY_NS   CHUTE_MS(2)
+
+enum operation { SEND, RECV };
+
+enum help { NOBODY, RECEIVER, SENDER, FEEDER, DRAINER, HOLDER, RIVAL, KEEPER };
+
+struct plan {
+    enum operation operation;
+    enum help help;
+    bool cold;
+    bool values;
+    bool partial;   /* the stream may end whatever the length */
+    bool impatient; /* the victim's time may run out */
+    void (*prepare)(void);
+};
+
+static struct stage {
+    const struct scene *scene;
+    const struct plan *plan;
+    chute_conn *near, *far;
+    struct entry *victims, *seconds, *helpers;
+    uint64_t next_id;
+    unsigned n_taken; /* messages that dead receivers may have had */
+    size_t half_left; /* of a message whose beginning was written */
+    bool may_end;     /* the stream may be lost, */
+    bool ended;       /* and is */
+} stage;
+
+static char *scratch, *victims_buf, *seconds_buf, *half_buf;
+
+/* What flows comes from one end and goes to the other. */
+static chute_conn *from(void)
+{
+    return stage.plan->operation == SEND ? stage.near : stage.far;
+}
+
+static chute_conn *to(void)
+{
+    return stage.plan->operation == SEND ? stage.far : stage.near;
+}
+
+/* -- preparing -------------------------------------------------------------- */
+
+static struct entry *announce(uint64_t id, size_t len)
+{
+    struct entry *entry = script_add(id, len);
+
+    entry->may_miss = true;
+    return entry;
+}
+
+static void send_item(size_t len)
+{
+    uint64_t id = stage.next_id++;
+
+    item_fill(scratch, len, id);
+    MUST(chute_conn_send_bytes(from(), scratch, len, CHUTE_NOWAIT));
+    script_add(id, len);
+}
+
+static void send_victims_item(void)
+{
+    size_t len = stage.scene->len;
+    uint64_t id = stage.next_id++;
+
+    item_fill(scratch, len, id);
+    if (stage.plan->values)
+        MUST(chute_conn_send(from(), chute_bytes(scratch, len), CHUTE_SEC(1)));
+    else
+        MUST(chute_conn_send_bytes(from(), scratch, len, CHUTE_SEC(1)));
+    script_add(id, len)->is_value = stage.plan->values;
+}
+
+static void prepare_nothing(void)
+{
+}
+
+static void prepare_one(void)
+{
+    if (stage.plan->operation == RECV) {
+        send_victims_item();
+        send_item(FILLER_LEN);
+    }
+    send_item(FILLER_LEN);
+}
+
+static void prepare_noted(void)
+{
+    size_t len;
+
+    send_item(FILLER_LEN);
+    prepare_one();
+    MUST(chute_conn_recv_bytes(to(), scratch, VAST_LEN, &len, CHUTE_NOWAIT));
+    script_take(scratch, len);
+}
+
+static void prepare_full(void)
+{
+    int r;
+
+    if (stage.plan->operation == RECV)
+        send_victims_item();
+    do {
+        item_fill(scratch, FULL_LEN, stage.next_id);
+        r = chute_conn_send_bytes(from(), scratch, FULL_LEN, CHUTE_NOWAIT);
+        if (r == 0)
+            script_add(stage.next_id++, FULL_LEN);
+    } while (r == 0);
+    if (r != CHUTE_ETIMEDOUT)
+        trouble("filling the socket");
+}
+
+/* Write n bytes as they are. */
+static void write_raw(chute_conn *conn, const char *bytes, size_t n)
+{
+    struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = n};
+
+    if (io_send(conn->fd, &part, 1) != (ssize_t)n)
+        trouble("writing into the socket");
+}
+
+/* The beginning of a message. The rest is to come, or not. */
+static void prepare_half(void)
+{
+    unsigned char head[FRAME_MAX];
+    size_t n_head = frame_write(head, 2 * HALF_LEN);
+    uint64_t id = stage.next_id++;
+
+    item_fill(half_buf, 2 * HALF_LEN, id);
+    write_raw(from(), (const char *)head, n_head);
+    write_raw(from(), half_buf, HALF_LEN);
+    stage.half_left = HALF_LEN;
+    script_add(id, 2 * HALF_LEN);
+}
+
+/* It is in our hands. */
+static void prepare_kept(void)
+{
+    size_t len;
+
+    prepare_half();
+    if (chute_conn_recv_bytes(stage.near, scratch, VAST_LEN, &len,
+                              CHUTE_NOWAIT) != CHUTE_ETIMEDOUT)
+        trouble("keeping half a message");
+}
+
+/* A process died in the middle of a message, as the state says that it wrote
+ * down. */
+static void prepare_left(void)
+{
+    if (stage.plan->operation == RECV)
+        send_item(FILLER_LEN);
+    else
+        prepare_half();
+    if (stage.plan->operation == SEND)
+        script_entry(0)->may_miss = true;
+    stage.half_left = 0;
+    if (stage.plan->operation == RECV)
+        atomic_store(&stage.near->own->receiving, SHM_BUSY);
+    else
+        atomic_store(&stage.near->own->sending, SHM_BUSY);
+}
+
+/* -- the helper ------------------------------------------------------------- */
+
+static struct helper {
+    sem_t go, done;
+    _Atomic bool stop;
+    _Atomic pid_t tid, victim;
+    bool busy;  /* has been sent, and not been seen to be done */
+    bool acted; /* has called send or recv, which gave r at time `at` */
+    int r;
+    int64_t at;
+    size_t len;
+    char buf[SCENE_LEN_MAX];
+    char item[SCENE_LEN_MAX];
+} helper;
+
+static void helper_send_item(chute_conn *conn)
+{
+    struct entry *entry = stage.helpers;
+
+    item_fill(helper.item, entry->len, entry->id);
+    helper.r = chute_conn_send_bytes(conn, helper.item, entry->len, HANG_NS);
+}
+
+static void helper_receive(chute_conn *conn)
+{
+    helper.r = chute_conn_recv_bytes(conn, helper.buf, sizeof helper.buf,
+                                     &helper.len, HANG_NS);
+}
+
+/* Until the victim sleeps in that system call. false: told to stop. */
+static bool helper_awaits(long call)
+{
+    while (!atomic_load(&helper.stop)) {
+        pid_t victim = atomic_load(&helper.victim);
+        if (victim && trace_sleeps_in(victim, call))
+            return true;
+        usleep(20);
+    }
+    return false;
+}
+
+static struct shm_lock *the_lock(void)
+{
+    struct shm_conn *own = stage.near->own;
+
+    return stage.plan->operation == SEND ? &own->send_lock : &own->recv_lock;
+}
+
+static uint32_t lock_word(void)
+{
+    return atomic_load(&the_lock()->word);
+}
+
+static void helper_hold(void)
+{
+    MUST(lock_take(the_lock(), PLAT_NEVER, false));
+    while (!(lock_word() & PLAT_WAITERS) && !atomic_load(&helper.stop))
+        usleep(20);
+    usleep(200);
+    lock_drop(the_lock());
+}
+
+/* The script is ours while the victim runs. All but one, so that the victim's
+ * own is behind something. */
+static void helper_drain(void)
+{
+    for (unsigned i = 1; i < script_len() - 2; i++) {
+        helper_receive(stage.far);
+        if (helper.r != 0)
+            return;
+        script_take(helper.buf, helper.len);
+    }
+}
+
+static void write_rest(void)
+{
+    write_raw(from(), half_buf + HALF_LEN, stage.half_left);
+    stage.half_left = 0;
+}
+
+static void helper_act(void)
+{
+    switch (stage.plan->help) {
+    case RECEIVER:
+        helper_receive(stage.far);
+        break;
+    case SENDER:
+        helper_send_item(stage.far);
+        break;
+    case FEEDER:
+        if (!helper_awaits(SYS_ppoll))
+            return;
+        helper_send_item(stage.far);
+        break;
+    case DRAINER:
+        if (helper_awaits(SYS_ppoll))
+            helper_drain();
+        return;
+    case RIVAL:
+        if (stage.plan->operation == SEND)
+            helper_send_item(stage.near);
+        else
+            helper_receive(stage.near);
+        break;
+    case KEEPER:
+        if (!helper_awaits(SYS_futex))
+            return;
+        write_rest();
+        helper_send_item(stage.far);
+        helper_receive(stage.near);
+        break;
+    case HOLDER:
+        helper_hold();
+        return;
+    case NOBODY:
+        return;
+    }
+    helper.at = plat_now();
+    helper.acted = true;
+}
+
+static void *helper_run(void *unused)
+{
+    atomic_store(&helper.tid, (pid_t)syscall(SYS_gettid));
+    for (;;) {
+        while (sem_wait(&helper.go) < 0)
+            ;
+        helper_act();
+        sem_post(&helper.done);
+    }
+    return unused;
+}
+
+static void helper_send(void)
+{
+    helper.acted = false;
+    helper.busy = true;
+    sem_post(&helper.go);
+}
+
+static bool helper_is_done(void)
+{
+    int done = 0;
+
+    (void)sem_getvalue(&helper.done, &done);
+    return done > 0;
+}
+
+/* Before the victim comes: sleepers are asleep on return. */
+static void helper_begin(void)
+{
+    enum help help = stage.plan->help;
+
+    if (help == NOBODY || help == RIVAL)
+        return;
+    helper_send();
+    if (help == HOLDER) {
+        while (!lock_word())
+            usleep(20);
+    } else if (help == RECEIVER || help == SENDER) {
+        while (!trace_sleeps_in(atomic_load(&helper.tid), SYS_ppoll))
+            usleep(20);
+    }
+}
+
+static void crowd(void)
+{
+    if (stage.plan->help != RIVAL)
+        return;
+    helper_send();
+    while (!helper_is_done() && !(lock_word() & PLAT_WAITERS))
+        usleep(20);
+}
+
+static bool helper_receives(void)
+{
+    enum help help = stage.plan->help;
+
+    return help == RECEIVER || help == KEEPER ||
+           (help == RIVAL && stage.plan->operation == RECV);
+}
+
+static void end_of_stream(const char *what)
+{
+    if (!stage.may_end)
+        script_wrong(what);
+    stage.ended = true;
+    /* What a dead receiver leaves nobody can read. What was sent before a dead
+     * sender's message, everybody can. */
+    if (stage.plan->operation == RECV)
+        script_cut();
+}
+
+/* It can go on since `since`: let it, and note what it did. */
+static void helper_finish(int64_t since)
+{
+    if (!helper.busy)
+        return;
+    while (sem_wait(&helper.done) < 0)
+        ;
+    helper.busy = false;
+    if (!helper.acted)
+        return;
+    script_waited(helper.at - since);
+    bool is_end = helper.r == CHUTE_EPARTIAL || helper.r == CHUTE_EPIPE;
+    if (is_end)
+        end_of_stream("the helper met an end");
+    else if (helper.r == CHUTE_EOF && stage.ended)
+        ;
+    else if (helper.r != 0)
+        script_wrong(helper.r == CHUTE_ETIMEDOUT ? "a sleeper was stranded"
+                                                 : "the helper was refused");
+    else if (helper_receives())
+        script_take(helper.buf, helper.len);
+    if (stage.helpers && helper.r == 0)
+        stage.helpers->may_miss = false;
+}
+
+/* -- set, play -------------------------------------------------------------- */
+
+static bool helper_sends(void)
+{
+    enum help help = stage.plan->help;
+
+    return help == SENDER || help == FEEDER || help == KEEPER ||
+           (help == RIVAL && stage.plan->operation == SEND);
+}
+
+static void set(const struct scene *scene, bool slowly)
+{
+    chute_conn *ends[2];
+
+    (void)slowly;
+    stage = (struct stage){.scene = scene, .plan = scene->plan, .next_id = 1};
+    MUST(chute_pipe(ends, NULL));
+    stage.near = ends[0];
+    stage.far = ends[1];
+    stage.plan->prepare();
+    if (stage.plan->operation == SEND) {
+        stage.victims = announce(0, scene->len);
+        stage.victims->is_value = stage.plan->values;
+        stage.seconds = announce(SECONDS_ID, scene->len + 1);
+        stage.seconds->is_value = stage.plan->values;
+    }
+    if (helper_sends())
+        stage.helpers =
+            announce(stage.next_id++,
+                     stage.plan->help == FEEDER ? scene->len : HELPERS_LEN);
+    item_fill(victims_buf, scene->len, 0);
+    item_fill(seconds_buf, scene->len + 1, SECONDS_ID);
+    atomic_store(&helper.stop, false);
+    atomic_store(&helper.victim, 0);
+    helper_begin();
+}
+
+static void receive_a_value(struct scene_report *report, int64_t timeout_ns)
+{
+    chute_value *v;
+    void *data;
+
+    report->r = chute_conn_recv(stage.near, &v, timeout_ns);
+    if (report->r == 0 && chute_dumps(v, &data, &report->len) == 0)
+        memcpy(report->buf, data, report->len);
+}
+
+static void act(struct scene_report *report, const char *buf, size_t len,
+                int64_t timeout_ns)
+{
+    if (stage.plan->operation == SEND && stage.plan->values)
+        report->r =
+            chute_conn_send(stage.near, chute_bytes(buf, len), timeout_ns);
+    else if (stage.plan->operation == SEND)
+        report->r = chute_conn_send_bytes(stage.near, buf, len, timeout_ns);
+    else if (stage.plan->values)
+        receive_a_value(report, timeout_ns);
+    else
+        report->r =
+            chute_conn_recv_bytes(stage.near, report->buf, sizeof report->buf,
+                                  &report->len, timeout_ns);
+}
+
+static void operate(struct scene_report *report)
+{
+    act(report, victims_buf, stage.scene->len,
+        stage.plan->impatient ? IMPATIENT_NS : HANG_NS);
+}
+
+static void again(struct scene_report *report)
+{
+    act(report, seconds_buf, stage.scene->len + 1, IMPATIENT_NS);
+}
+
+static void warm(void)
+{
+    if (!stage.plan->cold)
+        (void)chute_conn_poll(stage.near, CHUTE_NOWAIT);
+}
+
+static void watch(pid_t victim)
+{
+    atomic_store(&helper.victim, victim);
+}
+
+static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t len)
+{
+    uint64_t word;
+
+    for (size_t i = 0; i + 8 <= len; i += 8) {
+        memcpy(&word, (const char *)bytes + i, 8);
+        hash = mix(hash ^ word);
+    }
+    return hash;
+}
+
+static void forget_tid(struct shm_lock *lock)
+{
+    uint32_t word = lock->word;
+
+    lock->word = (word & ~PLAT_OWNER_MASK) | ((word & PLAT_OWNER_MASK) != 0);
+}
+
+static uint64_t state(void)
+{
+    struct shm_pipe copy;
+    size_t pending = 0;
+    uint64_t hash = 0;
+
+    memcpy(&copy, stage.near->memory->shm, sizeof copy);
+    for (int i = 0; i < 2; i++) {
+        forget_tid(&copy.end[i].send_lock);
+        forget_tid(&copy.end[i].recv_lock);
+        copy.end[i].keeper = copy.end[i].keeper != 0;
+        copy.end[i].keeper_birth = 0;
+    }
+    hash = hash_bytes(hash, &copy, sizeof copy);
+    (void)io_pending(stage.near->fd, &pending);
+    hash = mix(hash ^ pending);
+    (void)io_pending(stage.far->fd, &pending);
+    return mix(hash ^ pending);
+}
+
+/* -- judge ------------------------------------------------------------------ */
+
+static bool is_long(void)
+{
+    return stage.scene->len > SHORT_LEN;
+}
+
+/* What the script is to know of a victim. */
+static void note_victim(const struct scene_report *report, struct entry *entry,
+                        bool impatient)
+{
+    bool returned = atomic_load(&report->returned), timely = true;
+
+    if (!returned && is_long())
+        stage.may_end = true;
+    if (returned && report->r == CHUTE_EPARTIAL && stage.may_end)
+        timely = false;
+    else if (returned && report->r == CHUTE_ETIMEDOUT && impatient)
+        timely = false;
+    else if (returned && report->r != 0)
+        script_wrong("the victim's operation failed");
+    if (stage.plan->operation == SEND)
+        entry->may_miss = !returned || !timely;
+    else if (returned && report->r == 0)
+        script_take(report->buf, report->len);
+    else if (!returned)
+        script_allow(++stage.n_taken);
+}
+
+static int our_recv(int64_t timeout_ns)
+{
+    size_t len;
+    int64_t before = plat_now();
+    int r =
+        chute_conn_recv_bytes(to(), scratch, SCENE_LEN_MAX, &len, timeout_ns);
+
+    if (r != CHUTE_ETIMEDOUT || timeout_ns != BRIEFLY_NS)
+        script_waited(plat_now() - before);
+    if (r == 0)
+        script_take(scratch, len);
+    else if (r == CHUTE_EPARTIAL || r == CHUTE_EOF)
+        end_of_stream("the stream ended");
+    else if (r != CHUTE_ETIMEDOUT)
+        script_wrong("a survivor's recv failed");
+    return r;
+}
+
+/* All that is there; and what a helper who sends has still to send. */
+static void drain(void)
+{
+    int r;
+
+    do {
+        bool more = helper.busy && helper_sends() && !helper_is_done();
+        r = our_recv(more ? BRIEFLY_NS : CHUTE_NOWAIT);
+    } while (r == 0 || (r == CHUTE_ETIMEDOUT && helper.busy && helper_sends() &&
+                        !helper_is_done()));
+}
+
+static void our_send(void)
+{
+    char item[OUR_LEN];
+    uint64_t id = stage.next_id++;
+
+    item_fill(item, sizeof item, id);
+    int64_t before = plat_now();
+    int r = chute_conn_send_bytes(from(), item, sizeof item, HANG_NS);
+    script_waited(plat_now() - before);
+    if (r == 0)
+        (void)script_add(id, sizeof item);
+    else if (r == CHUTE_EPARTIAL || r == CHUTE_EPIPE)
+        end_of_stream("a survivor's send met an end");
+    else
+        script_wrong("a survivor's send failed");
+}
+
+/* Whether a receiver at the far end has something to wake for. */
+static bool has_arrived(void)
+{
+    size_t pending = 0;
+
+    (void)io_pending(stage.far->fd, &pending);
+    return pending > 0 || atomic_load(&stage.far->own->receiving) != SHM_WHOLE;
+}
+
+static void check_the_other_way(void)
+{
+    char buf[8];
+    size_t len;
+
+    if (chute_conn_send_bytes(to(), "back", 4, HANG_NS) != 0 ||
+        chute_conn_recv_bytes(from(), buf, sizeof buf, &len, HANG_NS) != 0 ||
+        len != 4 || memcmp(buf, "back", 4) != 0)
+        script_wrong("the other direction was harmed");
+}
+
+static bool locks_of(const struct shm_conn *end)
+{
+    return end->send_lock.word == 0 && end->recv_lock.word == 0;
+}
+
+/* All who send have gone: so many as are there, and the end. */
+static void drain_to_the_end(void)
+{
+    chute_conn *sender = from();
+    int r;
+
+    if (sender == stage.near)
+        stage.near = chute_conn_free(stage.near);
+    else
+        stage.far = chute_conn_free(stage.far);
+    do {
+        size_t len;
+        chute_conn *receiver = stage.near ? stage.near : stage.far;
+        int64_t before = plat_now();
+        r = chute_conn_recv_bytes(receiver, scratch, SCENE_LEN_MAX, &len,
+                                  HANG_NS);
+        script_waited(plat_now() - before);
+        if (r == 0)
+            script_take(scratch, len);
+    } while (r == 0);
+    if (r == CHUTE_EPARTIAL)
+        end_of_stream("the stream ended within a message");
+    else if (r != CHUTE_EOF)
+        script_wrong("no end of the stream");
+    stage.near = chute_conn_free(stage.near);
+    stage.far = chute_conn_free(stage.far);
+}
+
+static void go_on(int64_t death)
+{
+    enum help help = stage.plan->help;
+
+    if (help == HOLDER || help == DRAINER ||
+        (help == RECEIVER && has_arrived()))
+        helper_finish(death);
+    drain();
+    if (stage.half_left && !stage.ended) {
+        write_rest();
+        drain();
+    }
+    if (help == RIVAL || help == FEEDER || help == SENDER || help == KEEPER)
+        helper_finish(plat_now());
+    our_send();
+    helper_finish(plat_now());
+    check_the_other_way();
+    drain();
+    if (!locks_of(stage.near->own) || !locks_of(stage.far->own))
+        script_wrong("a lock is not free");
+    drain_to_the_end();
+}
+
+static void judge(int64_t death, const struct scene_report report[2])
+{
+    atomic_store(&helper.stop, true);
+    stage.may_end = stage.plan->partial;
+    /* What the keeper got lies before what the victim gets. */
+    if (stage.plan->help == KEEPER)
+        helper_finish(death);
+    if (stage.plan->help == FEEDER && stage.plan->operation == RECV &&
+        atomic_load(&report[0].returned))
+        helper_finish(plat_now());
+    note_victim(&report[0], stage.victims, stage.plan->impatient);
+    if (report[1].r != 1)
+        note_victim(&report[1], stage.seconds, true);
+    /* A rival that was in front of the lock has gone on by itself. */
+    if (stage.plan->help == RIVAL)
+        helper_finish(death);
+    go_on(death);
+}
+
+/* -- the list --------------------------------------------------------------- */
+
+static const size_t lens[] = {8, 0, 1, 7, 4096, LONG_LEN, VAST_LEN};
+
+static const struct row {
+    const char *operation, *state;
+    unsigned n_lens; /* the first so many of them */
+    struct plan plan;
+} rows[] = {
+    {"send", "first", 1, {SEND, NOBODY, 1, 0, 0, 0, prepare_nothing}},
+    {"send", "empty", 7, {SEND, RECEIVER, 0, 0, 0, 0, prepare_nothing}},
+    {"send", "one", 6, {SEND, NOBODY, 0, 0, 0, 0, prepare_one}},
+    {"send", "full", 6, {SEND, DRAINER, 0, 0, 0, 0, prepare_full}},
+    {"send", "held", 1, {SEND, HOLDER, 0, 0, 0, 0, prepare_one}},
+    {"send", "rival", 6, {SEND, RIVAL, 0, 0, 0, 0, prepare_one}},
+    {"send", "left", 6, {SEND, NOBODY, 0, 0, 1, 0, prepare_left}},
+    {"send-value", "first", 1, {SEND, NOBODY, 1, 1, 0, 0, prepare_nothing}},
+    {"send-value", "empty", 7, {SEND, RECEIVER, 0, 1, 0, 0, prepare_nothing}},
+    {"send-value", "one", 6, {SEND, NOBODY, 0, 1, 0, 0, prepare_one}},
+    {"recv", "first", 1, {RECV, NOBODY, 1, 0, 0, 0, prepare_one}},
+    {"recv", "empty", 7, {RECV, FEEDER, 0, 0, 0, 0, prepare_nothing}},
+    {"recv", "one", 6, {RECV, NOBODY, 0, 0, 0, 0, prepare_one}},
+    {"recv", "noted", 6, {RECV, NOBODY, 0, 0, 0, 0, prepare_noted}},
+    {"recv", "full", 6, {RECV, SENDER, 0, 0, 0, 0, prepare_full}},
+    {"recv", "held", 1, {RECV, HOLDER, 0, 0, 0, 0, prepare_one}},
+    {"recv", "rival", 6, {RECV, RIVAL, 0, 0, 0, 0, prepare_one}},
+    {"recv", "half", 1, {RECV, NOBODY, 0, 0, 1, 1, prepare_half}},
+    {"recv", "kept", 1, {RECV, NOBODY, 0, 0, 0, 1, prepare_kept}},
+    {"recv", "woken", 1, {RECV, KEEPER, 0, 0, 0, 0, prepare_kept}},
+    {"recv", "left", 1, {RECV, NOBODY, 0, 0, 1, 0, prepare_left}},
+    {"recv-value", "first", 1, {RECV, NOBODY, 1, 1, 0, 0, prepare_one}},
+    {"recv-value", "one", 6, {RECV, NOBODY, 0, 1, 0, 0, prepare_one}},
+    {"recv-value", "noted", 6, {RECV, NOBODY, 0, 1, 0, 0, prepare_noted}},
+    {"recv-value", "rival", 1, {RECV, RIVAL, 0, 1, 0, 0, prepare_one}},
+};
+
+#define N_ROWS (sizeof rows / sizeof rows[0])
+
+static const struct scene *get(unsigned wanted)
+{
+    static struct scene scene;
+    unsigned i = 0;
+
+    for (const struct row *row = rows; row < rows + N_ROWS; row++) {
+        if (wanted - i < row->n_lens) {
+            scene = (struct scene){.operation = row->operation,
+                                   .state = row->state,
+                                   .len = lens[wanted - i],
+                                   .twice = row->plan.help == NOBODY,
+                                   .kind = &scenes_of_conn,
+                                   .plan = &row->plan};
+            return &scene;
+        }
+        i += row->n_lens;
+    }
+    return NULL;
+}
+
+static void begin(void)
+{
+    pthread_t thread;
+
+    scratch = shared_new(SCENE_LEN_MAX);
+    victims_buf = shared_new(SCENE_LEN_MAX);
+    seconds_buf = shared_new(SCENE_LEN_MAX);
+    half_buf = shared_new(2 * HALF_LEN);
+    if (sem_init(&helper.go, 0, 0) < 0 || sem_init(&helper.done, 0, 0) < 0 ||
+        pthread_create(&thread, NULL, helper_run, NULL) != 0)
+        trouble("the helper");
+    pthread_detach(thread);
+    while (!atomic_load(&helper.tid))
+        usleep(20);
+}
+
+const struct scene_kind scenes_of_conn = {
+    .name = "conn",
+    .get = get,
+    .begin = begin,
+    .set = set,
+    .warm = warm,
+    .operate = operate,
+    .watch = watch,
+    .crowd = crowd,
+    .again = again,
+    .state = state,
+    .judge = judge,
+};

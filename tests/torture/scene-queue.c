@@ -1,0 +1,799 @@
+/* scene-queue.c - one operation on one queue, cut short.
+ *
+ * Three take part. The victim is a child. The helper is a thread of ours; in
+ * some scenes it is asleep in a put or a get when the victim comes, in others
+ * it gives the sleeping victim what it waits for:
+ *
+ *     empty  put: a getter sleeps           get: fed once it sleeps
+ *     one    one item is there
+ *     full   put: one is taken once it      get: a putter sleeps
+ *            sleeps
+ *     wrap   the item wraps at its region's end
+ *     edge   put: adds a region             get: leaves one
+ *     large  get: empties a region of 8 MiB, and gives it back
+ *     first  the process has not used chute before
+ *     held   another holds the lock until the victim sleeps on it
+ *     rival  when the victim has come to where it is to die, another comes with
+ *            the same operation (a put, if it is close), and sleeps on the lock
+ *            if the victim has it
+ *
+ * The third is the main thread, which after the victim's death puts an item and
+ * gets all there are. Every wait of a survivor is measured; first what the
+ * helper can do without new help (a wake-up that died with the victim), then
+ * what it can do with it.
+ *
+ * Where nobody helps, there can be a second victim: it does what the first did
+ * (a put, if that was close), with what the first left.
+ */
+#define _GNU_SOURCE
+#include "scene.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "chute/error.h"
+#include "chute/pickle.h"
+#include "plat/plat.h"
+#include "shm/lock.h"
+#include "shm/ring.h"
+#include "torture.h"
+
+/* More than the first region holds. */
+#define LARGE_LEN 100000
+
+/* Of an item that makes a region larger than an empty queue keeps. */
+#define HUGE_LEN ((size_t)5 << 20)
+
+/* Lengths that tell who has put an item. */
+#define FILLER_LEN 16
+#define OUR_LEN    24
+
+/* The number of the second victim's item. */
+#define SECONDS_ID  0x7fffffff
+#define HELPERS_LEN 32
+
+/* Far more than any survivor may need; a wait that lasts as long has hung. */
+#define HANG_NS CHUTE_SEC(3)
+
+/* What a second getter waits for an item. */
+#define IMPATIENT_NS CHUTE_MS(1)
+
+enum operation { PUT, GET, CLOSE };
+
+enum help {
+    NOBODY,
+    SLEEPING_GETTER,
+    SLEEPING_PUTTER,
+    FEEDER,
+    DRAINER,
+    HOLDER,
+    RIVAL
+};
+
+struct plan {
+    enum operation operation;
+    enum help help;
+    unsigned maxsize;
+    bool cold;
+    bool values;
+    void (*prepare)(void);
+};
+
+/* -- the stage -------------------------------------------------------------- */
+
+static struct stage {
+    const struct scene *scene;
+    const struct plan *plan;
+    chute_queue *queue;
+    bool slowly;
+    unsigned n_taken; /* items that dead getters may have had */
+    bool closed;      /* the victim's close had returned */
+    uint64_t next_id;
+} stage;
+
+static char *scratch;     /* HUGE_LEN bytes, shared: a fork does not copy it */
+static char *victims_buf; /* what the victim puts */
+static char *seconds_buf; /* and the second one */
+
+/* -- preparing -------------------------------------------------------------- */
+
+static void put_item(size_t len)
+{
+    uint64_t id = stage.next_id++;
+
+    item_fill(scratch, len, id);
+    MUST(chute_queue_put_bytes(stage.queue, scratch, len, CHUTE_NOWAIT));
+    script_add(id, len);
+}
+
+static void put_value(size_t len)
+{
+    uint64_t id = stage.next_id++;
+
+    item_fill(scratch, len, id);
+    MUST(chute_queue_put(stage.queue, chute_bytes(scratch, len), CHUTE_NOWAIT));
+    script_add(id, len)->is_value = true;
+}
+
+static void put_and_get(size_t len)
+{
+    MUST(chute_queue_put_bytes(stage.queue, scratch, len, CHUTE_NOWAIT));
+    MUST(chute_queue_get_bytes(stage.queue, scratch, HUGE_LEN, &len,
+                               CHUTE_NOWAIT));
+}
+
+static void get_item(void)
+{
+    size_t len;
+
+    MUST(chute_queue_get_bytes(stage.queue, scratch, HUGE_LEN, &len,
+                               CHUTE_NOWAIT));
+    script_take(scratch, len);
+}
+
+/* What the victim gets lies in front, what it puts will lie behind. */
+static void put_victims_item(void)
+{
+    if (stage.plan->operation == GET) {
+        if (stage.plan->values)
+            put_value(stage.scene->len);
+        else
+            put_item(stage.scene->len);
+    }
+}
+
+static void prepare_nothing(void)
+{
+}
+
+static void prepare_one(void)
+{
+    put_victims_item();
+    if (stage.plan->operation != GET)
+        put_item(FILLER_LEN);
+}
+
+static void prepare_full(void)
+{
+    put_victims_item();
+    while (!chute_queue_full(stage.queue))
+        put_item(FILLER_LEN);
+}
+
+static size_t len_of_units(uint32_t n_units)
+{
+    return (size_t)(n_units - 1) * SHM_UNIT;
+}
+
+/* Let the queue's positions run to `units` before its region's end. */
+static void run_to_end(uint32_t n_units, uint32_t units)
+{
+    uint32_t pos = (uint32_t)ring_look(chain_of(stage.queue)).tail;
+    uint32_t left = (n_units - units - pos) & (n_units - 1);
+
+    while (left > 0) {
+        uint32_t n = left < 1024 ? left : 1024;
+        put_and_get(len_of_units(n));
+        left -= n;
+    }
+}
+
+static void prepare_wrap(void)
+{
+    size_t len = stage.scene->len;
+
+    if (len == LARGE_LEN) {
+        put_and_get(LARGE_LEN); /* a region where it can wrap */
+        run_to_end(2 * REGION_BASE_UNITS, 100);
+    } else {
+        run_to_end(REGION_BASE_UNITS, len == 4096 ? 256 : 1);
+    }
+    put_victims_item();
+    if (stage.plan->operation == GET)
+        put_item(FILLER_LEN);
+}
+
+/* The first region full to the last unit. */
+static void prepare_edge(void)
+{
+    for (int i = 0; i < 8; i++)
+        put_item(len_of_units(REGION_BASE_UNITS / 8));
+    if (stage.plan->operation == GET) {
+        put_victims_item();
+        put_item(FILLER_LEN);
+        for (int i = 0; i < 8; i++)
+            get_item();
+    }
+}
+
+static void prepare_large(void)
+{
+    size_t len;
+
+    MUST(chute_queue_put_bytes(stage.queue, scratch, HUGE_LEN, CHUTE_NOWAIT));
+    put_victims_item();
+    MUST(chute_queue_get_bytes(stage.queue, scratch, HUGE_LEN, &len,
+                               CHUTE_NOWAIT));
+}
+
+/* -- the helper ------------------------------------------------------------- */
+
+static struct helper {
+    sem_t go, done;
+    _Atomic bool stop;
+    bool busy;  /* has been sent, and not been seen to be done */
+    bool acted; /* has called put or get, which gave r at time `at` */
+    int r;
+    int64_t at;
+    uint64_t id;
+    size_t len;
+    char buf[LARGE_LEN + 64]; /* and a pickle's head */
+} helper;
+
+static void helper_put(int64_t timeout_ns)
+{
+    char item[HELPERS_LEN];
+
+    item_fill(item, sizeof item, helper.id);
+    helper.r =
+        chute_queue_put_bytes(stage.queue, item, sizeof item, timeout_ns);
+}
+
+static void helper_get(int64_t timeout_ns)
+{
+    helper.r = chute_queue_get_bytes(stage.queue, helper.buf, sizeof helper.buf,
+                                     &helper.len, timeout_ns);
+}
+
+static bool is_armed(struct shm_event *event)
+{
+    return atomic_load(&event->word) & 1;
+}
+
+/* Until the victim sleeps on the event. false: told to stop. */
+static bool helper_awaits(struct shm_event *event)
+{
+    while (!is_armed(event)) {
+        if (atomic_load(&helper.stop))
+            return false;
+        usleep(20);
+    }
+    usleep(stage.slowly ? 20000 : 200);
+    return !atomic_load(&helper.stop);
+}
+
+/* The lock that the victim needs. */
+static struct shm_lock *the_lock(void)
+{
+    struct shm_queue *shm = chain_of(stage.queue)->shm;
+
+    return stage.plan->operation == GET ? &shm->get_lock : &shm->put_lock;
+}
+
+static uint32_t lock_word(void)
+{
+    return atomic_load(&the_lock()->word);
+}
+
+/* Hold the lock until the victim sleeps on it. */
+static void helper_hold(void)
+{
+    MUST(lock_take(the_lock(), PLAT_NEVER, false));
+    while (!(lock_word() & PLAT_WAITERS) && !atomic_load(&helper.stop))
+        usleep(20);
+    usleep(stage.slowly ? 20000 : 200);
+    lock_drop(the_lock());
+}
+
+static void helper_act(void)
+{
+    struct shm_queue *shm = chain_of(stage.queue)->shm;
+
+    switch (stage.plan->help) {
+    case SLEEPING_GETTER:
+        helper_get(HANG_NS);
+        break;
+    case SLEEPING_PUTTER:
+        helper_put(HANG_NS);
+        break;
+    case FEEDER:
+        if (!helper_awaits(&shm->items))
+            return;
+        helper_put(HANG_NS);
+        break;
+    case DRAINER:
+        if (!helper_awaits(&shm->space))
+            return;
+        helper_get(HANG_NS);
+        break;
+    case RIVAL:
+        if (stage.plan->operation == GET)
+            helper_get(HANG_NS);
+        else
+            helper_put(HANG_NS);
+        break;
+    case HOLDER:
+        helper_hold();
+        return;
+    case NOBODY:
+        return;
+    }
+    helper.at = plat_now();
+    helper.acted = true;
+}
+
+static void *helper_run(void *unused)
+{
+    for (;;) {
+        while (sem_wait(&helper.go) < 0)
+            ;
+        helper_act();
+        sem_post(&helper.done);
+    }
+    return unused;
+}
+
+static void helper_send(void)
+{
+    helper.acted = false;
+    atomic_store(&helper.stop, false);
+    helper.id = stage.next_id++;
+    helper.busy = true;
+    sem_post(&helper.go);
+}
+
+/* Before the victim comes: sleepers are asleep on return. */
+static void helper_begin(void)
+{
+    struct shm_queue *shm = chain_of(stage.queue)->shm;
+    enum help help = stage.plan->help;
+
+    if (help == NOBODY || help == RIVAL)
+        return;
+    helper_send();
+    if (help == HOLDER) {
+        while (!lock_word())
+            usleep(20);
+    } else if (help == SLEEPING_GETTER || help == SLEEPING_PUTTER) {
+        while (!is_armed(help == SLEEPING_GETTER ? &shm->items : &shm->space))
+            usleep(20);
+        usleep(100);
+    }
+}
+
+static void crowd(void)
+{
+    int done = 0;
+
+    if (stage.plan->help != RIVAL)
+        return;
+    helper_send();
+    while (!done && !(lock_word() & PLAT_WAITERS)) {
+        usleep(20);
+        (void)sem_getvalue(&helper.done, &done);
+    }
+    if (!done)
+        usleep(50);
+}
+
+/* Whether its operation is a get. */
+static bool helper_gets(void)
+{
+    enum help help = stage.plan->help;
+
+    return help == SLEEPING_GETTER || help == DRAINER ||
+           (help == RIVAL && stage.plan->operation == GET);
+}
+
+/* It can go on since `since`: let it, and note what it did. */
+static void helper_finish(int64_t since)
+{
+    if (!helper.busy)
+        return;
+    while (sem_wait(&helper.done) < 0)
+        ;
+    helper.busy = false;
+    if (!helper.acted)
+        return;
+    script_waited(helper.at - since);
+    bool closed = helper.r == CHUTE_EOF || helper.r == CHUTE_ECLOSED;
+    if (helper.r == 0) {
+        if (helper_gets())
+            script_take(helper.buf, helper.len);
+        else
+            script_add(helper.id, HELPERS_LEN);
+    } else if (!closed || stage.plan->operation != CLOSE) {
+        script_wrong(helper.r == CHUTE_ETIMEDOUT ? "a sleeper was stranded"
+                                                 : "the helper was refused");
+    }
+}
+
+/* Whether a sleeper that is still asleep has reason to wake. */
+static bool helper_may_go(void)
+{
+    struct region_chain *chain = chain_of(stage.queue);
+    uint32_t count = ring_count(ring_look(chain));
+
+    switch (stage.plan->help) {
+    case SLEEPING_GETTER:
+        return count > 0 || ring_is_closed(chain);
+    case SLEEPING_PUTTER:
+        return count < stage.plan->maxsize || ring_is_closed(chain);
+    default:
+        return true;
+    }
+}
+
+/* -- set, play -------------------------------------------------------------- */
+
+static void set(const struct scene *scene, bool slowly)
+{
+    stage = (struct stage){
+        .scene = scene, .plan = scene->plan, .slowly = slowly, .next_id = 1};
+    MUST(chute_queue_new(
+        &stage.queue,
+        CHUTE_OPTIONS(chute_queue_options, .maxsize = stage.plan->maxsize)));
+    stage.plan->prepare();
+    helper_begin();
+    item_fill(victims_buf, scene->len, 0);
+    item_fill(seconds_buf, scene->len + 1, SECONDS_ID);
+}
+
+static void word_without_tid(struct shm_lock *lock)
+{
+    uint32_t word = lock->word;
+
+    lock->word = (word & ~PLAT_OWNER_MASK) | ((word & PLAT_OWNER_MASK) != 0);
+}
+
+static void get_a_value(struct scene_report *report, int64_t timeout_ns)
+{
+    chute_value *v;
+    void *data;
+
+    report->r = chute_queue_get(stage.queue, &v, timeout_ns);
+    if (report->r == 0 && chute_dumps(v, &data, &report->len) == 0)
+        memcpy(report->buf, data, report->len);
+}
+
+static void put(struct scene_report *report, const char *buf, size_t len)
+{
+    if (stage.plan->values)
+        report->r =
+            chute_queue_put(stage.queue, chute_bytes(buf, len), HANG_NS);
+    else
+        report->r = chute_queue_put_bytes(stage.queue, buf, len, HANG_NS);
+}
+
+static void take(struct scene_report *report, int64_t timeout_ns)
+{
+    if (stage.plan->values)
+        get_a_value(report, timeout_ns);
+    else
+        report->r =
+            chute_queue_get_bytes(stage.queue, report->buf, sizeof report->buf,
+                                  &report->len, timeout_ns);
+}
+
+static void operate(struct scene_report *report)
+{
+    switch (stage.plan->operation) {
+    case PUT:
+        put(report, victims_buf, stage.scene->len);
+        break;
+    case GET:
+        take(report, HANG_NS);
+        break;
+    case CLOSE:
+        report->r = chute_queue_close(stage.queue);
+        break;
+    }
+}
+
+/* The item of the second is a byte longer, so that empty ones can be told
+ * apart. Where the first has got the only one, there is nothing left to get. */
+static void again(struct scene_report *report)
+{
+    if (stage.plan->operation == GET)
+        take(report, IMPATIENT_NS);
+    else
+        put(report, seconds_buf, stage.scene->len + 1);
+}
+
+static void warm(void)
+{
+    if (!stage.plan->cold)
+        (void)chute_queue_empty(stage.queue);
+}
+
+static void watch(pid_t victim)
+{
+    (void)victim;
+}
+
+/* The header page, whatever a lock's pending owner: tids differ from run to run,
+ * so of the locks' words only what they say counts. */
+static uint64_t state(void)
+{
+    const struct shm_queue *shm = chain_of(stage.queue)->shm;
+    struct shm_queue copy;
+    uint64_t word, hash = 0;
+
+    memcpy(&copy, shm, sizeof copy);
+    word_without_tid(&copy.put_lock);
+    word_without_tid(&copy.get_lock);
+    copy.shrunk_at = copy.shrunk_at != 0;
+    for (size_t i = 0; i + 8 <= sizeof copy; i += 8) {
+        memcpy(&word, (const char *)&copy + i, 8);
+        hash = mix(hash ^ word);
+    }
+    return mix(hash ^ held(stage.queue));
+}
+
+/* -- judge ------------------------------------------------------------------ */
+
+/* A victim is dead: what does the script know of its item? */
+static void note_getter(const struct scene_report *report)
+{
+    if (!atomic_load(&report->returned))
+        script_allow(++stage.n_taken);
+    else if (report->r == 0)
+        script_take(report->buf, report->len);
+}
+
+static void note_putter(const struct scene_report *report, uint32_t id,
+                        size_t len)
+{
+    struct entry *entry = script_add(id, len);
+
+    entry->may_miss = !atomic_load(&report->returned) || report->r != 0;
+    entry->is_value = stage.plan->values;
+}
+
+static void note_first(const struct scene_report *report)
+{
+    if (atomic_load(&report->returned) && report->r != 0)
+        script_wrong("the victim's operation failed");
+    if (stage.plan->operation == PUT)
+        note_putter(report, 0, stage.scene->len);
+    else if (stage.plan->operation == GET)
+        note_getter(report);
+}
+
+static void note_second(const struct scene_report *report)
+{
+    int refusal = stage.plan->operation == GET     ? CHUTE_ETIMEDOUT
+                  : stage.plan->operation == CLOSE ? CHUTE_ECLOSED
+                                                   : 0;
+
+    if (atomic_load(&report->returned) && report->r != 0 &&
+        report->r != refusal)
+        script_wrong("the second victim's operation failed");
+    if (stage.plan->operation == GET)
+        note_getter(report);
+    else
+        note_putter(report, SECONDS_ID, stage.scene->len + 1);
+}
+
+static int our_get(void)
+{
+    size_t len;
+    int64_t before = plat_now();
+    int r = chute_queue_get_bytes(stage.queue, scratch, HUGE_LEN, &len,
+                                  CHUTE_NOWAIT);
+
+    script_waited(plat_now() - before);
+    if (r == 0)
+        script_take(scratch, len);
+    return r;
+}
+
+static void our_put(void)
+{
+    char item[OUR_LEN];
+    uint64_t id = stage.next_id++;
+
+    item_fill(item, sizeof item, id);
+    int64_t before = plat_now();
+    int r = chute_queue_put_bytes(stage.queue, item, sizeof item, HANG_NS);
+    script_waited(plat_now() - before);
+    if (stage.plan->operation == CLOSE) {
+        if (r != CHUTE_ECLOSED)
+            script_wrong("a put into the closed queue");
+    } else if (r == 0) {
+        script_add(id, sizeof item);
+    } else {
+        script_wrong("a survivor's put failed");
+    }
+}
+
+static void our_close(void)
+{
+    if (stage.closed && !ring_is_closed(chain_of(stage.queue)))
+        script_wrong("the queue was closed, and is open");
+    int64_t before = plat_now();
+    if (chute_queue_close(stage.queue) < 0)
+        script_wrong("a survivor's close failed");
+    script_waited(plat_now() - before);
+}
+
+static void make_room(void)
+{
+    if (chute_queue_full(stage.queue) == 1 && our_get() != 0)
+        script_wrong("a survivor's get failed");
+}
+
+/* All survivors' operations, up to the last item. */
+static void go_on(int64_t death)
+{
+    if (stage.plan->operation == CLOSE) {
+        if (helper_may_go())
+            helper_finish(death);
+        our_close();
+        helper_finish(plat_now());
+    }
+    if (stage.plan->help == SLEEPING_PUTTER && helper.busy) {
+        if (!helper_may_go()) {
+            make_room();
+            death = plat_now();
+        }
+        helper_finish(death);
+    }
+    if (helper.busy && helper_may_go())
+        helper_finish(death);
+    if (stage.plan->operation != CLOSE)
+        make_room();
+    our_put();
+    helper_finish(plat_now());
+    if (!memory_is_exact(stage.queue))
+        script_wrong("memory that no region names");
+    size_t n = 0, n_got = 0;
+    if (chute_queue_qsize(stage.queue, &n) < 0)
+        script_wrong("qsize failed");
+    int r;
+    while ((r = our_get()) == 0)
+        n_got++;
+    if (r != (stage.plan->operation == CLOSE ? CHUTE_EOF : CHUTE_ETIMEDOUT))
+        script_wrong("the last get");
+    if (n != n_got)
+        script_wrong("qsize was not the number of items");
+}
+
+static void judge(int64_t death, const struct scene_report report[2])
+{
+    /* The feeder's item, if any, is what the victim was to get, and came
+     * before; what the drainer took was in front of all others. */
+    atomic_store(&helper.stop, true);
+    if (stage.plan->help == FEEDER) {
+        helper_finish(death);
+    }
+    stage.closed = atomic_load(&report[0].returned);
+    note_first(&report[0]);
+    if (report[1].r != 1)
+        note_second(&report[1]);
+    go_on(death);
+    if (!locks_are_free(stage.queue))
+        script_wrong("a lock is not free");
+    if (chute_queue_empty(stage.queue) != 1)
+        script_wrong("the drained queue is not empty");
+    if (held_when_empty(stage.queue) > HELD_WHEN_EMPTY)
+        script_wrong("the empty queue holds memory");
+    stage.queue = chute_queue_free(stage.queue);
+}
+
+/* -- the list --------------------------------------------------------------- */
+
+static const size_t lens[] = {0, 1, 7, 8, 4096, LARGE_LEN};
+
+#define N_LENS (sizeof lens / sizeof lens[0])
+
+static const struct row {
+    const char *operation, *state;
+    bool one_len; /* does not depend on the item */
+    struct plan plan;
+} rows[] = {
+    {"put", "first", true, {PUT, NOBODY, 0, true, false, prepare_nothing}},
+    {"put",
+     "empty",
+     false,
+     {PUT, SLEEPING_GETTER, 0, false, false, prepare_nothing}},
+    {"put", "one", false, {PUT, NOBODY, 0, false, false, prepare_one}},
+    {"put", "full", false, {PUT, DRAINER, 2, false, false, prepare_full}},
+    {"put", "wrap", false, {PUT, NOBODY, 0, false, false, prepare_wrap}},
+    {"put", "edge", false, {PUT, NOBODY, 0, false, false, prepare_edge}},
+    {"put", "held", true, {PUT, HOLDER, 0, false, false, prepare_one}},
+    {"put", "rival", false, {PUT, RIVAL, 0, false, false, prepare_one}},
+    {"put", "edge+rival", true, {PUT, RIVAL, 0, false, false, prepare_edge}},
+    {"get", "first", true, {GET, NOBODY, 0, true, false, prepare_one}},
+    {"get", "empty", false, {GET, FEEDER, 0, false, false, prepare_nothing}},
+    {"get", "one", false, {GET, NOBODY, 0, false, false, prepare_one}},
+    {"get",
+     "full",
+     false,
+     {GET, SLEEPING_PUTTER, 2, false, false, prepare_full}},
+    {"get", "wrap", false, {GET, NOBODY, 0, false, false, prepare_wrap}},
+    {"get", "edge", false, {GET, NOBODY, 0, false, false, prepare_edge}},
+    {"get", "large", false, {GET, NOBODY, 0, false, false, prepare_large}},
+    {"get", "held", true, {GET, HOLDER, 0, false, false, prepare_one}},
+    {"get", "rival", false, {GET, RIVAL, 3, false, false, prepare_full}},
+    {"get", "edge+rival", true, {GET, RIVAL, 0, false, false, prepare_edge}},
+    {"put-value", "first", true, {PUT, NOBODY, 0, true, true, prepare_nothing}},
+    {"put-value", "one", false, {PUT, NOBODY, 0, false, true, prepare_one}},
+    {"put-value", "edge", true, {PUT, NOBODY, 0, false, true, prepare_edge}},
+    {"put-value", "full", true, {PUT, DRAINER, 2, false, true, prepare_full}},
+    {"get-value", "first", true, {GET, NOBODY, 0, true, true, prepare_one}},
+    {"get-value", "one", false, {GET, NOBODY, 0, false, true, prepare_one}},
+    {"get-value", "edge", true, {GET, NOBODY, 0, false, true, prepare_edge}},
+    {"get-value",
+     "full",
+     true,
+     {GET, SLEEPING_PUTTER, 2, false, true, prepare_full}},
+    {"close", "held", true, {CLOSE, HOLDER, 0, false, false, prepare_one}},
+    {"close", "rival", true, {CLOSE, RIVAL, 0, false, false, prepare_one}},
+    {"close",
+     "empty",
+     true,
+     {CLOSE, SLEEPING_GETTER, 0, false, false, prepare_nothing}},
+    {"close", "one", true, {CLOSE, NOBODY, 0, false, false, prepare_one}},
+    {"close",
+     "full",
+     true,
+     {CLOSE, SLEEPING_PUTTER, 2, false, false, prepare_full}},
+};
+
+#define N_ROWS (sizeof rows / sizeof rows[0])
+
+static const struct scene *get(unsigned wanted)
+{
+    static struct scene scene;
+    unsigned i = 0;
+
+    for (const struct row *row = rows; row < rows + N_ROWS; row++) {
+        /* A feeder's item is of one length. */
+        bool one = row->one_len || row->plan.help == FEEDER;
+        for (unsigned k = one ? 3 : 0; k < (one ? 4 : N_LENS); k++) {
+            scene = (struct scene){.operation = row->operation,
+                                   .state = row->state,
+                                   .len = row->plan.help == FEEDER ? HELPERS_LEN
+                                                                   : lens[k],
+                                   .plan = &row->plan,
+                                   .kind = &scenes_of_queue,
+                                   .twice = row->plan.help == NOBODY};
+            if (i++ == wanted)
+                return &scene;
+        }
+    }
+    return NULL;
+}
+
+static void begin(void)
+{
+    pthread_t thread;
+
+    scratch = shared_new(HUGE_LEN);
+    victims_buf = shared_new(LARGE_LEN);
+    seconds_buf = shared_new(LARGE_LEN + 1);
+    if (sem_init(&helper.go, 0, 0) < 0 || sem_init(&helper.done, 0, 0) < 0 ||
+        pthread_create(&thread, NULL, helper_run, NULL) != 0)
+        trouble("the helper");
+    pthread_detach(thread);
+}
+
+const struct scene_kind scenes_of_queue = {
+    .name = "queue",
+    .get = get,
+    .begin = begin,
+    .set = set,
+    .warm = warm,
+    .operate = operate,
+    .watch = watch,
+    .crowd = crowd,
+    .again = again,
+    .state = state,
+    .judge = judge,
+};

@@ -1,0 +1,142 @@
+/* walk.c - the way of a traced operation, and how to come to any place of it.
+ *
+ * An operation is first stepped through once, and its instructions are written
+ * down: that is its walk. Stepping to the k-th place anew each time would take a
+ * time that grows as the square. So the victim runs freely to a breakpoint at
+ * the last instruction before k that no earlier place in the walk shares, and is
+ * stepped from there. Another run need not take the same way (a clock, a
+ * wake-up); it is then found elsewhere than expected.
+ *
+ * An instruction that is executed again and again (the loop of a copy, of
+ * polling) is chosen the first DENSE times, then N_SPARSE times in all, evenly.
+ * A `rep movs` is stepped through for REPEATS rounds.
+ */
+#include "walk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "torture.h"
+#include "trace.h"
+
+#define DENSE    16
+#define N_SPARSE 24
+#define REPEATS  64
+
+/* How often each instruction was executed: a hash table by pc. */
+static struct {
+    uintptr_t pc;
+    uint32_t n;
+} census[1 << 16];
+
+static uint32_t census_add(uintptr_t pc)
+{
+    size_t mask = sizeof census / sizeof census[0] - 1;
+    size_t i = (size_t)mix(pc) & mask;
+
+    while (census[i].pc && census[i].pc != pc)
+        i = (i + 1) & mask;
+    census[i].pc = pc;
+    return census[i].n++;
+}
+
+static void add(struct walk *walk, uintptr_t pc)
+{
+    if (walk->n == walk->cap) {
+        walk->cap = walk->cap ? 2 * walk->cap : 4096;
+        walk->place = realloc(walk->place, walk->cap * sizeof walk->place[0]);
+        if (!walk->place)
+            trouble("realloc");
+    }
+    uint32_t n_before = census_add(pc), k = walk->n++;
+    walk->place[k] = (struct place){
+        .pc = pc,
+        .n_before = n_before,
+        .anchor = n_before || !k ? (k ? walk->place[k - 1].anchor : 0) : k};
+}
+
+/* One step; a long repetition is run through. */
+static void step_on(pid_t pid, uintptr_t pc, uint32_t n_same)
+{
+    uintptr_t behind = n_same > REPEATS ? trace_behind_repeat(pid, pc) : 0;
+
+    if (behind)
+        trace_run_to(pid, behind);
+    else
+        trace_step(pid);
+}
+
+pid_t walk_start(void (*fn)(void *), uintptr_t begin)
+{
+    pid_t pid = trace_start(fn, NULL);
+
+    if (pid < 0) {
+        perror("nobody may trace here");
+        exit(EXIT_SKIP);
+    }
+    if (!trace_run_to(pid, begin)) {
+        errno = ENOENT;
+        trouble("the operation's beginning");
+    }
+    return pid;
+}
+
+void walk_record(pid_t pid, struct walk *walk, void (*see)(uint32_t k))
+{
+    uintptr_t pc, last = 0;
+    uint32_t n_same = 0;
+
+    memset(census, 0, sizeof census);
+    walk->n = 0;
+    while ((pc = trace_pc(pid)) != 0) {
+        n_same = pc == last ? n_same + 1 : 0;
+        last = pc;
+        add(walk, pc);
+        if (see)
+            see(walk->n - 1);
+        step_on(pid, pc, n_same);
+    }
+    add(walk, 1); /* nobody's address: the end */
+    walk->place[walk->n - 1].pc = 0;
+    if (see)
+        see(walk->n - 1);
+}
+
+bool walk_to(pid_t pid, const struct walk *walk, uint32_t k)
+{
+    const struct place *place = &walk->place[k];
+    uint32_t anchor = place->anchor;
+
+    if (place->pc == 0)
+        return !trace_run_to(pid, 0);
+    if (!trace_run_to(pid, walk->place[anchor].pc))
+        return false;
+    for (; anchor < k && trace_pc(pid) != 0; anchor++)
+        trace_step(pid);
+    return trace_pc(pid) == place->pc;
+}
+
+uint32_t walk_choose(const struct walk *walk, unsigned long n_max,
+                     uint64_t seed, uint32_t *ret_places)
+{
+    uint32_t n_often = 0, n = 0, often = 0;
+
+    for (uint32_t k = 0; k < walk->n; k++)
+        n_often += walk->place[k].n_before >= DENSE;
+    uint32_t every = n_often / N_SPARSE + 1;
+    for (uint32_t k = 0; k < walk->n; k++)
+        if (walk->place[k].n_before < DENSE || often++ % every == 0)
+            ret_places[n++] = k;
+    if (n_max == 0 || n <= n_max)
+        return n;
+    /* One, at random, of each of so many stretches. */
+    uint32_t wanted = (uint32_t)n_max;
+    for (uint32_t i = 0; i < wanted; i++) {
+        uint64_t from = (uint64_t)i * n / wanted;
+        uint64_t to = (uint64_t)(i + 1) * n / wanted;
+        ret_places[i] = ret_places[from + mix(seed + i) % (to - from)];
+    }
+    return wanted;
+}
