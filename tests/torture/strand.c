@@ -22,10 +22,10 @@
  * that is, he has used up a wake-up, and has to pass it on if there is reason
  * to; the tick must not be needed for that, so no rescue may be counted.
  *
- * The control is the same scene on the C library's robust mutex, process-shared
- * and all. There the second is stranded for ever. If he is not, either the
- * system has been mended or this program no longer stages what it says, and it
- * fails so that somebody looks.
+ * The controls are the same scene on the C library's robust mutex, and on its
+ * condition variable, process-shared and all. There the second is stranded for
+ * ever. If he is not, either the system has been mended or this program no longer
+ * stages what it says, and it fails so that somebody looks.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -41,6 +41,8 @@
 #include <unistd.h>
 
 #include "chute/error.h"
+#include "ipc/conn.h"
+#include "plat/io.h"
 #include "plat/plat.h"
 #include "shm/lock.h"
 #include "shm/tick.h"
@@ -67,9 +69,17 @@ struct site;
 static struct {
     const struct site *site;
     chute_queue *queue;
-    pthread_mutex_t *mutex; /* of the control */
+    chute_conn *near, *far;
+    struct control *control;
     int64_t firsts_timeout_ns;
 } on;
+
+/* What the C library offers in chute's stead. */
+struct control {
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    int n_items;
+};
 
 /* What the second reports, in shared memory. */
 struct report {
@@ -101,7 +111,35 @@ static int do_close(int64_t timeout_ns)
 static int do_lock_mutex(int64_t timeout_ns)
 {
     (void)timeout_ns;
-    return -pthread_mutex_lock(on.mutex);
+    return -pthread_mutex_lock(&on.control->mutex);
+}
+
+/* A get, as one would write it with a condition variable. */
+static int do_get_by_cond(int64_t timeout_ns)
+{
+    struct control *control = on.control;
+
+    (void)timeout_ns;
+    if (pthread_mutex_lock(&control->mutex) == EOWNERDEAD)
+        pthread_mutex_consistent(&control->mutex);
+    while (control->n_items == 0)
+        if (pthread_cond_wait(&control->cond, &control->mutex) == EOWNERDEAD)
+            pthread_mutex_consistent(&control->mutex);
+    control->n_items--;
+    return -pthread_mutex_unlock(&control->mutex);
+}
+
+static int do_send(int64_t timeout_ns)
+{
+    return chute_conn_send_bytes(on.near, "x", 1, timeout_ns);
+}
+
+static int do_recv(int64_t timeout_ns)
+{
+    char buf[8];
+    size_t len;
+
+    return chute_conn_recv_bytes(on.near, buf, sizeof buf, &len, timeout_ns);
 }
 
 static struct shm_lock *put_lock(void)
@@ -193,19 +231,124 @@ static void drop_get(void)
 
 static void lock_mutex(void)
 {
-    if (pthread_mutex_lock(on.mutex) != 0)
+    if (pthread_mutex_lock(&on.control->mutex) != 0)
         trouble("pthread_mutex_lock");
 }
 
 static void unlock_mutex(void)
 {
-    (void)pthread_mutex_unlock(on.mutex);
+    (void)pthread_mutex_unlock(&on.control->mutex);
 }
 
 static void barge_mutex(void)
 {
     unlock_mutex();
     lock_mutex();
+}
+
+static void put_by_cond(void)
+{
+    lock_mutex();
+    on.control->n_items++;
+    pthread_cond_signal(&on.control->cond);
+    unlock_mutex();
+}
+
+/* -- of connections */
+
+static void send_to_near(void)
+{
+    MUST(chute_conn_send_bytes(on.far, "x", 1, CHUTE_NOWAIT));
+}
+
+static struct shm_lock *send_lock(void)
+{
+    return &on.near->own->send_lock;
+}
+
+static struct shm_lock *recv_lock(void)
+{
+    return &on.near->own->recv_lock;
+}
+
+static void hold_send(void)
+{
+    take(send_lock());
+}
+
+static void drop_send(void)
+{
+    lock_drop(send_lock());
+}
+
+static void barge_send(void)
+{
+    drop_send();
+    hold_send();
+}
+
+static void send_two_and_hold_recv(void)
+{
+    send_to_near();
+    send_to_near();
+    take(recv_lock());
+}
+
+static void drop_recv(void)
+{
+    lock_drop(recv_lock());
+}
+
+static void barge_recv(void)
+{
+    drop_recv();
+    take(recv_lock());
+}
+
+static void fill_socket(void)
+{
+    static const char bytes[30000];
+
+    while (chute_conn_send_bytes(on.near, bytes, sizeof bytes, CHUTE_NOWAIT) ==
+           0)
+        continue;
+    while (do_send(CHUTE_NOWAIT) == 0)
+        continue;
+}
+
+static void drain_socket(void)
+{
+    static char bytes[30000];
+    size_t len;
+
+    while (chute_conn_recv_bytes(on.far, bytes, sizeof bytes, &len,
+                                 CHUTE_NOWAIT) == 0)
+        continue;
+}
+
+static void write_raw(const char *bytes, size_t n)
+{
+    struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = n};
+
+    if (io_send(on.far->fd, &part, 1) != (ssize_t)n)
+        trouble("writing into the socket");
+}
+
+/* The beginning of a message is in our hands. */
+static void keep_half(void)
+{
+    write_raw("\0\0\0\4ab", 6);
+    if (do_recv(CHUTE_NOWAIT) != CHUTE_ETIMEDOUT)
+        trouble("keeping half a message");
+}
+
+/* And here is the rest, with one message for each of the two. */
+static void finish_half(void)
+{
+    write_raw("cd", 2);
+    send_to_near();
+    send_to_near();
+    MUST(do_recv(CHUTE_NOWAIT));
 }
 
 static const struct site {
@@ -218,26 +361,43 @@ static const struct site {
     int gives;           /* what the second is to get */
     bool late;
     bool control;
+    bool polls; /* sleeps in ppoll(2), not on a futex */
 } sites[] = {
-    {"get, for an item", do_get, 0, hold_nothing, put_one, NULL, 0, 0, 0},
-    {"put, for room", do_put, 1, put_one, get_one, NULL, 0, 0, 0},
-    {"put, for its lock", do_put, 0, hold_put, barge_put, drop_put, 0, 0, 0},
+    {"get, for an item", do_get, 0, hold_nothing, put_one, NULL, 0, 0, 0, 0},
+    {"put, for room", do_put, 1, put_one, get_one, NULL, 0, 0, 0, 0},
+    {"put, for its lock", do_put, 0, hold_put, barge_put, drop_put, 0, 0, 0, 0},
     {"get, for its lock", do_get, 0, fill_and_hold_get, barge_get, drop_get, 0,
-     0, 0},
-    {"close, for its lock", do_close, 0, hold_put, barge_put, drop_put, 0, 0,
+     0, 0, 0},
+    {"close, for its lock", do_close, 0, hold_put, barge_put, drop_put, 0, 0, 0,
      0},
-    {"late: get, for an item", do_get, 0, hold_nothing, put_two, NULL, 0, 1, 0},
-    {"late: put, for room", do_put, 2, put_two, get_two, NULL, 0, 1, 0},
+    {"late: get, for an item", do_get, 0, hold_nothing, put_two, NULL, 0, 1, 0,
+     0},
+    {"late: put, for room", do_put, 2, put_two, get_two, NULL, 0, 1, 0, 0},
     {"late: put, for its lock", do_put, 0, hold_put, barge_put, drop_put, 0, 1,
-     0},
+     0, 0},
     {"late: get, for its lock", do_get, 0, fill_and_hold_get, barge_get,
-     drop_get, 0, 1, 0},
+     drop_get, 0, 1, 0, 0},
     {"late: get, then closed", do_get, 0, hold_nothing, put_one_and_close, NULL,
-     CHUTE_EOF, 1, 0},
+     CHUTE_EOF, 1, 0, 0},
     {"late: put, then closed", do_put, 1, put_one, swap_one_and_close, NULL,
-     CHUTE_ECLOSED, 1, 0},
+     CHUTE_ECLOSED, 1, 0, 0},
+    {"send, for its lock", do_send, 0, hold_send, barge_send, drop_send, 0, 0,
+     0, 0},
+    {"recv, for its lock", do_recv, 0, send_two_and_hold_recv, barge_recv,
+     drop_recv, 0, 0, 0, 0},
+    {"recv, for who has half", do_recv, 0, keep_half, finish_half, NULL, 0, 0,
+     0, 0},
+    {"recv, for a message", do_recv, 0, hold_nothing, send_to_near, NULL, 0, 0,
+     0, 1},
+    {"send, for room", do_send, 0, fill_socket, drain_socket, NULL, 0, 0, 0, 1},
+    {"late: send, for its lock", do_send, 0, hold_send, barge_send, drop_send,
+     0, 1, 0, 0},
+    {"late: recv, for its lock", do_recv, 0, send_two_and_hold_recv, barge_recv,
+     drop_recv, 0, 1, 0, 0},
+    {"control: a condition", do_get_by_cond, 0, hold_nothing, put_by_cond, NULL,
+     0, 0, 1, 0},
     {"control: a robust mutex", do_lock_mutex, 0, lock_mutex, barge_mutex,
-     unlock_mutex, 0, 0, 1},
+     unlock_mutex, 0, 0, 1, 0},
 };
 
 #define N_SITES (sizeof sites / sizeof sites[0])
@@ -264,23 +424,14 @@ static pid_t start_second(void)
     return pid;
 }
 
-/* Whether the process is in its futex wait, asleep. */
-static bool sleeps_on_futex(pid_t pid)
+static long sleep_call(void)
 {
-    char path[64], text[32] = "";
-
-    snprintf(path, sizeof path, "/proc/%d/syscall", (int)pid);
-    FILE *file = fopen(path, "r");
-    if (!file)
-        trouble(path);
-    bool read = fgets(text, sizeof text, file) != NULL;
-    fclose(file);
-    return read && strtol(text, NULL, 10) == SYS_futex;
+    return on.site->polls ? SYS_ppoll : SYS_futex;
 }
 
 static void await_sleep(pid_t pid)
 {
-    while (!sleeps_on_futex(pid))
+    while (!trace_sleeps_in(pid, sleep_call()))
         usleep(50);
 }
 
@@ -296,7 +447,7 @@ static pid_t start_first(void)
     }
     do {
         trace_go(pid);
-    } while (trace_await_syscall(pid, &result) != SYS_futex);
+    } while (trace_await_syscall(pid, &result) != sleep_call());
     trace_go(pid);
     await_sleep(pid);
     return pid;
@@ -311,27 +462,36 @@ static void reap(pid_t pid)
 
 /* -- staging ---------------------------------------------------------------- */
 
-static pthread_mutex_t *mutex_new(void)
+static struct control *control_new(void)
 {
     pthread_mutexattr_t attr;
-    pthread_mutex_t *mutex = shared_new(sizeof *mutex);
+    pthread_condattr_t cond_attr;
+    struct control *control = shared_new(sizeof *control);
 
     pthread_mutexattr_init(&attr);
     pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
     pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-    if (pthread_mutex_init(mutex, &attr) != 0)
-        trouble("pthread_mutex_init");
-    return mutex;
+    pthread_condattr_init(&cond_attr);
+    pthread_condattr_setpshared(&cond_attr, PTHREAD_PROCESS_SHARED);
+    if (pthread_mutex_init(&control->mutex, &attr) != 0 ||
+        pthread_cond_init(&control->cond, &cond_attr) != 0)
+        trouble("the control");
+    return control;
 }
 
 static void set(const struct site *site)
 {
+    chute_conn *ends[2];
+
     on.site = site;
     on.firsts_timeout_ns = site->late ? LATE_NS : CHUTE_SEC(10);
     atomic_store(&report->done_at, 0);
     MUST(chute_queue_new(&on.queue, CHUTE_OPTIONS(chute_queue_options,
                                                   .maxsize = site->maxsize)));
-    on.mutex = mutex_new();
+    MUST(chute_pipe(ends, NULL));
+    on.near = ends[0];
+    on.far = ends[1];
+    on.control = control_new();
     site->prepare();
 }
 
@@ -367,7 +527,7 @@ static bool stage(const struct site *site, int64_t *ret_waited)
     await_sleep(second);
     site->wake();
     (void)trace_await_syscall(first, &result);
-    bool woken = result == 0;
+    bool woken = result == (site->polls ? 1 : 0);
     if (woken && site->late) {
         usleep(LATE_NS / 1000);
         run_to_end(first);
@@ -385,8 +545,14 @@ static uint64_t rescues(void)
     struct chute_queue_stats stat = {.size = sizeof stat};
 
     MUST(chute_queue_stat(on.queue, &stat));
-    return stat.n_rescues;
+    return stat.n_rescues + atomic_load(&send_lock()->n_rescues) +
+           atomic_load(&recv_lock()->n_rescues);
 }
+
+static struct {
+    unsigned long kills;
+    int64_t stall_ns;
+} total;
 
 /* The queue, after the second has gone on. */
 static const char *flaw(const struct site *site, int64_t waited)
@@ -399,7 +565,8 @@ static const char *flaw(const struct site *site, int64_t waited)
         return "TOO LATE";
     if (report->r != site->gives)
         return "REFUSED";
-    if (!locks_are_free(on.queue))
+    if (!locks_are_free(on.queue) || atomic_load(&send_lock()->word) != 0 ||
+        atomic_load(&recv_lock()->word) != 0)
         return "A LOCK IS NOT FREE";
     if (site->late && rescues() != 0)
         return "NEEDED THE TICK";
@@ -409,7 +576,9 @@ static const char *flaw(const struct site *site, int64_t waited)
 static void clear(void)
 {
     on.queue = chute_queue_free(on.queue);
-    plat_unmap(on.mutex, sizeof *on.mutex);
+    on.near = chute_conn_free(on.near);
+    on.far = chute_conn_free(on.far);
+    plat_unmap(on.control, sizeof *on.control);
 }
 
 /* Whether all was well. */
@@ -425,6 +594,9 @@ static bool play(const struct site *site)
         staged = stage(site, &waited);
     }
     const char *what = staged ? flaw(site, waited) : "COULD NOT BE STAGED";
+    total.kills += staged;
+    if (!site->control && waited > total.stall_ns)
+        total.stall_ns = waited;
     if (waited == INT64_MAX)
         printf("%-26s never", site->name);
     else
@@ -479,6 +651,7 @@ int main(int argc, char **argv)
     }
     printf("the second went on within %.0f ms or did not; %u flaws\n",
            ms_of(LIMIT_NS), n_flaws);
+    torture_row("strand", total.kills, 0, 0, 0, total.stall_ns);
     puts(n_flaws ? "strand: BROKEN" : "strand: nobody is stranded");
     return n_flaws ? EXIT_BROKEN : 0;
 }
