@@ -33,10 +33,12 @@ clang: ## the unit tests, built by clang
 	@CC=clang scripts/build $(BUILD)-clang --werror
 	@scripts/run-tests $(BUILD)-clang --suite unit
 
-torture: build ## kill at every instruction, at random, and when woken
-	@$(BUILD)/tests/torture/strand
-	@$(BUILD)/tests/torture/step
-	@$(BUILD)/tests/torture/soak --seconds 120
+torture: build ## kill at every instruction, at random, and when woken (20 min)
+	@scripts/setup clang
+	@scripts/build $(BUILD)-O0 --werror --buildtype=debug
+	@CC=clang scripts/build $(BUILD)-clang --werror
+	@CC=clang scripts/build $(BUILD)-clang-O0 --werror --buildtype=debug
+	@tests/torture/run $(BUILD) $(BUILD)-O0 $(BUILD)-clang $(BUILD)-clang-O0
 
 differential: build ## a million random objects through CPython and chute
 	@scripts/setup check
@@ -65,6 +67,6 @@ format: ## let clang-format put the sources right
 
 clean: ## remove what was built
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang $(BUILD)-bench \
-		$(BUILD)-fuzz
+		$(BUILD)-fuzz $(BUILD)-O0 $(BUILD)-clang-O0
 
 .PHONY: help demo check build asan tsan clang torture differential fuzz model bench bench-codec format clean
