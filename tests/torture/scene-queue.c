@@ -81,6 +81,7 @@ struct plan {
     unsigned maxsize;
     bool cold;
     bool values;
+    bool peeks; /* GET, but the item stays */
     void (*prepare)(void);
 };
 
@@ -456,7 +457,9 @@ static void get_a_value(struct scene_report *report, int64_t timeout_ns)
     chute_value *v;
     void *data;
 
-    report->r = chute_queue_get(stage.queue, &v, timeout_ns);
+    report->r = stage.plan->peeks
+                    ? chute_queue_peek(stage.queue, &v, timeout_ns)
+                    : chute_queue_get(stage.queue, &v, timeout_ns);
     if (report->r == 0 && chute_dumps(v, &data, &report->len) == 0)
         memcpy(report->buf, data, report->len);
 }
@@ -475,9 +478,10 @@ static void take(struct scene_report *report, int64_t timeout_ns)
     if (stage.plan->values)
         get_a_value(report, timeout_ns);
     else
-        report->r =
-            chute_queue_get_bytes(stage.queue, report->buf, sizeof report->buf,
-                                  &report->len, timeout_ns);
+        report->r = (stage.plan->peeks ? chute_queue_peek_bytes
+                                       : chute_queue_get_bytes)(
+            stage.queue, report->buf, sizeof report->buf, &report->len,
+            timeout_ns);
 }
 
 static void operate(struct scene_report *report)
@@ -537,12 +541,19 @@ static uint64_t state(void)
 
 /* -- judge ------------------------------------------------------------------ */
 
-/* A victim is dead: what does the script know of its item? */
+/* A victim is dead: what does the script know of its item? One that peeks may be
+ * shown nothing but the oldest, which stays. */
 static void note_getter(const struct scene_report *report)
 {
-    if (!atomic_load(&report->returned))
+    bool returned = atomic_load(&report->returned);
+
+    if (!returned && !stage.plan->peeks)
         script_allow(++stage.n_taken);
-    else if (report->r == 0)
+    if (!returned || report->r != 0)
+        return;
+    if (stage.plan->peeks)
+        script_show(report->buf, report->len);
+    else
         script_take(report->buf, report->len);
 }
 
@@ -697,53 +708,115 @@ static const struct row {
     bool one_len; /* does not depend on the item */
     struct plan plan;
 } rows[] = {
-    {"put", "first", true, {PUT, NOBODY, 0, true, false, prepare_nothing}},
+    {"put",
+     "first",
+     true,
+     {PUT, NOBODY, 0, true, false, false, prepare_nothing}},
     {"put",
      "empty",
      false,
-     {PUT, SLEEPING_GETTER, 0, false, false, prepare_nothing}},
-    {"put", "one", false, {PUT, NOBODY, 0, false, false, prepare_one}},
-    {"put", "full", false, {PUT, DRAINER, 2, false, false, prepare_full}},
-    {"put", "wrap", false, {PUT, NOBODY, 0, false, false, prepare_wrap}},
-    {"put", "edge", false, {PUT, NOBODY, 0, false, false, prepare_edge}},
-    {"put", "held", true, {PUT, HOLDER, 0, false, false, prepare_one}},
-    {"put", "rival", false, {PUT, RIVAL, 0, false, false, prepare_one}},
-    {"put", "edge+rival", true, {PUT, RIVAL, 0, false, false, prepare_edge}},
-    {"get", "first", true, {GET, NOBODY, 0, true, false, prepare_one}},
-    {"get", "empty", false, {GET, FEEDER, 0, false, false, prepare_nothing}},
-    {"get", "one", false, {GET, NOBODY, 0, false, false, prepare_one}},
+     {PUT, SLEEPING_GETTER, 0, false, false, false, prepare_nothing}},
+    {"put", "one", false, {PUT, NOBODY, 0, false, false, false, prepare_one}},
+    {"put",
+     "full",
+     false,
+     {PUT, DRAINER, 2, false, false, false, prepare_full}},
+    {"put", "wrap", false, {PUT, NOBODY, 0, false, false, false, prepare_wrap}},
+    {"put", "edge", false, {PUT, NOBODY, 0, false, false, false, prepare_edge}},
+    {"put", "held", true, {PUT, HOLDER, 0, false, false, false, prepare_one}},
+    {"put", "rival", false, {PUT, RIVAL, 0, false, false, false, prepare_one}},
+    {"put",
+     "edge+rival",
+     true,
+     {PUT, RIVAL, 0, false, false, false, prepare_edge}},
+    {"get", "first", true, {GET, NOBODY, 0, true, false, false, prepare_one}},
+    {"get",
+     "empty",
+     false,
+     {GET, FEEDER, 0, false, false, false, prepare_nothing}},
+    {"get", "one", false, {GET, NOBODY, 0, false, false, false, prepare_one}},
     {"get",
      "full",
      false,
-     {GET, SLEEPING_PUTTER, 2, false, false, prepare_full}},
-    {"get", "wrap", false, {GET, NOBODY, 0, false, false, prepare_wrap}},
-    {"get", "edge", false, {GET, NOBODY, 0, false, false, prepare_edge}},
-    {"get", "large", false, {GET, NOBODY, 0, false, false, prepare_large}},
-    {"get", "held", true, {GET, HOLDER, 0, false, false, prepare_one}},
-    {"get", "rival", false, {GET, RIVAL, 3, false, false, prepare_full}},
-    {"get", "edge+rival", true, {GET, RIVAL, 0, false, false, prepare_edge}},
-    {"put-value", "first", true, {PUT, NOBODY, 0, true, true, prepare_nothing}},
-    {"put-value", "one", false, {PUT, NOBODY, 0, false, true, prepare_one}},
-    {"put-value", "edge", true, {PUT, NOBODY, 0, false, true, prepare_edge}},
-    {"put-value", "full", true, {PUT, DRAINER, 2, false, true, prepare_full}},
-    {"get-value", "first", true, {GET, NOBODY, 0, true, true, prepare_one}},
-    {"get-value", "one", false, {GET, NOBODY, 0, false, true, prepare_one}},
-    {"get-value", "edge", true, {GET, NOBODY, 0, false, true, prepare_edge}},
+     {GET, SLEEPING_PUTTER, 2, false, false, false, prepare_full}},
+    {"get", "wrap", false, {GET, NOBODY, 0, false, false, false, prepare_wrap}},
+    {"get", "edge", false, {GET, NOBODY, 0, false, false, false, prepare_edge}},
+    {"get",
+     "large",
+     false,
+     {GET, NOBODY, 0, false, false, false, prepare_large}},
+    {"get", "held", true, {GET, HOLDER, 0, false, false, false, prepare_one}},
+    {"get", "rival", false, {GET, RIVAL, 3, false, false, false, prepare_full}},
+    {"get",
+     "edge+rival",
+     true,
+     {GET, RIVAL, 0, false, false, false, prepare_edge}},
+    {"put-value",
+     "first",
+     true,
+     {PUT, NOBODY, 0, true, true, false, prepare_nothing}},
+    {"put-value",
+     "one",
+     false,
+     {PUT, NOBODY, 0, false, true, false, prepare_one}},
+    {"put-value",
+     "edge",
+     true,
+     {PUT, NOBODY, 0, false, true, false, prepare_edge}},
+    {"put-value",
+     "full",
+     true,
+     {PUT, DRAINER, 2, false, true, false, prepare_full}},
+    {"get-value",
+     "first",
+     true,
+     {GET, NOBODY, 0, true, true, false, prepare_one}},
+    {"get-value",
+     "one",
+     false,
+     {GET, NOBODY, 0, false, true, false, prepare_one}},
+    {"get-value",
+     "edge",
+     true,
+     {GET, NOBODY, 0, false, true, false, prepare_edge}},
     {"get-value",
      "full",
      true,
-     {GET, SLEEPING_PUTTER, 2, false, true, prepare_full}},
-    {"close", "held", true, {CLOSE, HOLDER, 0, false, false, prepare_one}},
-    {"close", "rival", true, {CLOSE, RIVAL, 0, false, false, prepare_one}},
+     {GET, SLEEPING_PUTTER, 2, false, true, false, prepare_full}},
+    {"peek", "first", true, {GET, NOBODY, 0, true, false, true, prepare_one}},
+    {"peek",
+     "empty",
+     false,
+     {GET, FEEDER, 0, false, false, true, prepare_nothing}},
+    {"peek", "one", false, {GET, NOBODY, 0, false, false, true, prepare_one}},
+    {"peek", "wrap", false, {GET, NOBODY, 0, false, false, true, prepare_wrap}},
+    {"peek", "edge", false, {GET, NOBODY, 0, false, false, true, prepare_edge}},
+    {"peek", "held", true, {GET, HOLDER, 0, false, false, true, prepare_one}},
+    {"peek", "rival", true, {GET, RIVAL, 3, false, false, true, prepare_full}},
+    {"peek-value",
+     "one",
+     false,
+     {GET, NOBODY, 0, false, true, true, prepare_one}},
+    {"close",
+     "held",
+     true,
+     {CLOSE, HOLDER, 0, false, false, false, prepare_one}},
+    {"close",
+     "rival",
+     true,
+     {CLOSE, RIVAL, 0, false, false, false, prepare_one}},
     {"close",
      "empty",
      true,
-     {CLOSE, SLEEPING_GETTER, 0, false, false, prepare_nothing}},
-    {"close", "one", true, {CLOSE, NOBODY, 0, false, false, prepare_one}},
+     {CLOSE, SLEEPING_GETTER, 0, false, false, false, prepare_nothing}},
+    {"close",
+     "one",
+     true,
+     {CLOSE, NOBODY, 0, false, false, false, prepare_one}},
     {"close",
      "full",
      true,
-     {CLOSE, SLEEPING_PUTTER, 2, false, false, prepare_full}},
+     {CLOSE, SLEEPING_PUTTER, 2, false, false, false, prepare_full}},
 };
 
 #define N_ROWS (sizeof rows / sizeof rows[0])

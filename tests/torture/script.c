@@ -128,6 +128,13 @@ void script_take(const void *buf, size_t len)
     script.verdict.torn++;
 }
 
+void script_show(const void *buf, size_t len)
+{
+    if (script.next == script.n ||
+        !script_is(&script.entry[script.next], buf, len))
+        script.verdict.torn++;
+}
+
 void script_cut(void)
 {
     script.cut = true;

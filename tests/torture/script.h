@@ -41,6 +41,9 @@ bool script_is(const struct entry *entry, const void *buf, size_t len);
 /* An item has come out. */
 void script_take(const void *buf, size_t len);
 
+/* An item was shown that is to come out next. */
+void script_show(const void *buf, size_t len);
+
 /* So many of the oldest items may have died with those that had them. */
 void script_allow(unsigned n_taken);
 
