@@ -488,6 +488,12 @@ static void receive_a_value(struct scene_report *report, int64_t timeout_ns)
     report->r = chute_conn_recv(stage.near, &v, timeout_ns);
     if (report->r == 0 && chute_dumps(v, &data, &report->len) == 0)
         memcpy(report->buf, data, report->len);
+    /* Bytes that are no pickle come out as they are, beside the code. */
+    if (report->r != 0 && v) {
+        const void *bytes = chute_value_bytes(v, &report->len);
+        memcpy(report->buf, bytes, report->len);
+        report->r = 0;
+    }
 }
 
 static void act(struct scene_report *report, const char *buf, size_t len,

@@ -43,8 +43,9 @@
 #include "shm/ring.h"
 #include "torture.h"
 
-/* More than the first region holds. */
-#define LARGE_LEN 100000
+/* More than the first region holds, and the second: the region that a victim
+ * adds for it is larger than what a survivor's item needs. */
+#define LARGE_LEN 200000
 
 /* Of an item that makes a region larger than an empty queue keeps. */
 #define HUGE_LEN ((size_t)5 << 20)
@@ -190,7 +191,7 @@ static void prepare_wrap(void)
 
     if (len == LARGE_LEN) {
         put_and_get(LARGE_LEN); /* a region where it can wrap */
-        run_to_end(2 * REGION_BASE_UNITS, 100);
+        run_to_end(4 * REGION_BASE_UNITS, 100);
     } else {
         run_to_end(REGION_BASE_UNITS, len == 4096 ? 256 : 1);
     }
@@ -462,6 +463,12 @@ static void get_a_value(struct scene_report *report, int64_t timeout_ns)
                     : chute_queue_get(stage.queue, &v, timeout_ns);
     if (report->r == 0 && chute_dumps(v, &data, &report->len) == 0)
         memcpy(report->buf, data, report->len);
+    /* Bytes that are no pickle come out as they are, beside the code. */
+    if (report->r != 0 && v) {
+        const void *bytes = chute_value_bytes(v, &report->len);
+        memcpy(report->buf, bytes, report->len);
+        report->r = 0;
+    }
 }
 
 static void put(struct scene_report *report, const char *buf, size_t len)
