@@ -7,7 +7,7 @@ SECONDS := 120
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
-demo: build ## run the two programs the project began with, and two more
+demo: build ## run the two programs the project began with, and three more
 	@scripts/demo $(BUILD)/examples
 
 check: build ## run all tests; the last line counts them

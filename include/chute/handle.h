@@ -2,8 +2,9 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * A child that is forked has its parent's handles. These functions are for a
- * process that runs already: over a connection that both have, one sends a
+ * A child that is forked has its parent's handles. A program that is started by
+ * chute_process_spawn is passed some, and takes them by name (see the end). The
+ * other functions are for a process that runs already: over a connection that both have, one sends a
  * handle and the other receives one of its own for the same queue, the same end
  * of a pipe, or the same open file. The connection has to be an AF_UNIX socket,
  * as those of chute_pipe and of Python's Pipe() and AF_UNIX Listener are.
@@ -76,6 +77,28 @@ CHUTE_API int chute_conn_send_conn(chute_conn *conn, chute_conn *end,
                                    int64_t timeout_ns);
 CHUTE_API int chute_conn_recv_conn(chute_conn *conn, chute_conn **ret_end,
                                    int64_t timeout_ns);
+
+/* -- what a program was started with -----------------------------------------
+ *
+ * A program that chute_process_spawn has started takes, by its name, each handle
+ * that was passed to it; once, for then it is the caller's like any other. All
+ * that it does not take stays open as long as it runs.
+ *
+ * Names and numbers come in the environment variable CHUTE_HANDLES, which holds
+ * the pid of the program that they are meant for: in any other process that
+ * inherits it there are none.
+ */
+
+/* Take a queue, a connection, a descriptor (which an exec inherits no more).
+ * Conditions: CHUTE_ENOENT, none of that name and kind was passed, or it has
+ * been taken.
+ * Errors: as chute_queue_of_fd; as chute_conn_recv_conn. Then it has not been
+ * taken. */
+CHUTE_API int chute_handle_queue(chute_queue **ret_queue, const char *name,
+                                 const struct chute_queue_options *options);
+CHUTE_API int chute_handle_conn(chute_conn **ret_conn, const char *name,
+                                const struct chute_conn_options *options);
+CHUTE_API int chute_handle_fd(int *ret_fd, const char *name);
 
 #ifdef __cplusplus
 }

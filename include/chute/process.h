@@ -7,6 +7,7 @@
 
 #include "chute/common.h"
 #include "chute/conn.h"
+#include "chute/queue.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -43,10 +44,60 @@ struct chute_process_options {
  * Errors: -ENOSYS, on Linux before 5.4, and under a valgrind that does not know
  * pidfd_open(2), as Debian 12's.
  * Threads: if the parent has others, fn may do only what fork(2) allows there;
- * every function of chute is among that. */
+ * every function of chute is among that. malloc and stdio may not be, where the C
+ * library is not glibc, nor the locks of other libraries: chute_process_spawn is
+ * the way to start children that is safe whatever the parent's threads do. */
 CHUTE_API int chute_process_start(chute_process **ret_process,
                                   chute_process_fn *fn, void *arg,
                                   const struct chute_process_options *options);
+
+/* -- a child from a program file ------------------------------------------- */
+
+/* A handle for such a child, and the name by which it finds it (see
+ * chute_handle_queue in handle.h): no space, no control character, no '='. A
+ * queue that was opened by a name of its own is CHUTE_EINVAL: the child opens it
+ * by that. */
+struct chute_pass {
+    const char *name;   /* NULL ends the list */
+    chute_queue *queue; /* one of these; */
+    chute_conn *conn;
+    int fd; /* or, if both are NULL, this descriptor */
+    int unused;
+};
+
+struct chute_spawn_options {
+    uint64_t size;                 /* sizeof(struct chute_spawn_options) */
+    uint64_t flags;                /* CHUTE_DAEMON */
+    const struct chute_pass *pass; /* at most 64, ended by a NULL name */
+    char *const *env;              /* NULL: the parent's environment */
+    int stdin_fd;                  /* what the child has as 0, */
+    int stdout_fd;                 /* 1 */
+    int stderr_fd;                 /* and 2; 0: what the parent has as that */
+    int unused;
+};
+
+/* Start a child that runs the program in the file `path`, with the arguments
+ * argv, which a NULL ends. The file is not looked for in $PATH; NULL is the
+ * program that calls. The child has the handles that are passed, standard input,
+ * output and error, and no other descriptor of the parent's; every signal at
+ * its default action and none blocked. If the program cannot be run, the error
+ * is this call's (-ENOENT, CHUTE_EACCES, -ENOEXEC ...), and nothing is left.
+ *
+ * No code of the parent but this function's own runs in the child: no fork
+ * handlers, no malloc, no stdio. So it is safe in a parent of many threads,
+ * whatever they are doing, and takes as long for a large parent as for a small.
+ * What is passed is shared with the child, as by a fork; a parent that does not
+ * want to be counted as a holder of an end frees it afterwards.
+ *
+ * The child is a chute_process like any other: join, terminate, kill, and
+ * CHUTE_DAEMON. Its chute_process_name is argv[0].
+ * Blocks: until the system has loaded the program.
+ * Conditions: CHUTE_EAGAIN (too many processes). */
+CHUTE_API int chute_process_spawn(chute_process **ret_process, const char *path,
+                                  char *const argv[],
+                                  const struct chute_spawn_options *options);
+
+/* -- both kinds ------------------------------------------------------------ */
 
 /* Wait for the end. *ret_exitcode (may be NULL) is 0..255, or -N if signal N
  * made the end, as in Python. May be called again, and by several threads.

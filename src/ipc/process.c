@@ -53,22 +53,13 @@
 #include "base/options.h"
 #include "chute/error.h"
 #include "chute/process.h"
+#include "ipc/process.h"
 #include "plat/child.h"
 #include "plat/io.h"
 #include "plat/plat.h"
 
 /* How often a child at the gate, or a joiner held up, looks again. */
 #define LOOK_AGAIN_NS INT64_C(20000000)
-
-struct chute_process {
-    pid_t parent;
-    pid_t pid;
-    int fd;
-    pthread_mutex_t mutex; /* guards: */
-    bool reaped;
-    int exitcode;
-    char name[];
-};
 
 /* What the child needs to know. */
 struct start {
@@ -192,7 +183,7 @@ static int start_held(chute_process *process, struct start *start)
     return r;
 }
 
-static chute_process *process_new(const char *name)
+chute_process *process_new(const char *name)
 {
     size_t name_size = strlen(name) + 1;
     chute_process *process = mem_zalloc(sizeof *process + name_size);
@@ -204,6 +195,13 @@ static chute_process *process_new(const char *name)
     memcpy(process->name, name, name_size);
     process->parent = getpid();
     return process;
+}
+
+chute_process *process_undo(chute_process *process)
+{
+    (void)pthread_mutex_destroy(&process->mutex);
+    free(process);
+    return NULL;
 }
 
 int chute_process_start(chute_process **ret_process, chute_process_fn *fn,
@@ -226,8 +224,7 @@ int chute_process_start(chute_process **ret_process, chute_process_fn *fn,
         .fn = fn, .arg = arg, .options = &known, .parent = process->parent};
     r = start_held(process, &start);
     if (r < 0) {
-        (void)pthread_mutex_destroy(&process->mutex);
-        free(process);
+        process_undo(process);
         return r;
     }
     *ret_process = process;

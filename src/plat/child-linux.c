@@ -8,20 +8,33 @@
  * looking: the child cannot vanish while nobody has reaped it, and if somebody
  * has (SIGCHLD ignored, or a wait(2) for any child in another thread), then the
  * descriptor is not our child's, and waitid(2) says so.
+ *
+ * A child that only becomes another program (child_spawn) needs none of this,
+ * and must do without: it shares the parent's memory, on a stack of its own,
+ * while the thread that made it sleeps (CLONE_VM, CLONE_VFORK: as posix_spawn
+ * does it, which cannot tie the child to its parent). So in run_program() there
+ * are system calls and nothing else: no lock of the C library is touched, and
+ * nothing that a sanitizer keeps account of, for the account would be the
+ * parent's. An error is left in memory.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fail.h"
+#include "base/mem.h"
 #include "plat/child.h"
 #include "plat/io.h"
 #include "plat/plat.h"
@@ -54,6 +67,137 @@ int child_fork(pid_t *ret_pid)
     *ret_pid = pid;
     return 0;
 }
+
+/* -- a program -------------------------------------------------------------- */
+
+#define SPAWN_STACK 65536
+
+/* glibc's other name for clone(2). The thread sanitizer puts a clone of its own
+ * in front, which takes every child for one with a memory of its own. */
+int __clone(int (*run)(void *), void *stack, int flags, void *arg, ...);
+
+struct spawn {
+    const struct child_program *program;
+    pid_t parent;
+    int error;
+};
+
+#define UNACCOUNTED __attribute__((no_sanitize("address", "thread")))
+
+/* Zero is the default action, an empty mask and no flags, in the kernel's own
+ * struct, whatever its fields; it is no longer than this. */
+UNACCOUNTED static void reset_signals(void)
+{
+    static const long zeros[16];
+
+    for (int signal = 1; signal < NSIG; signal++)
+        (void)syscall(SYS_rt_sigaction, signal, zeros, NULL, (NSIG - 1) / 8);
+}
+
+/* Take all descriptors before placing the first, which may be where another
+ * one is. */
+UNACCOUNTED static bool place_stdio(const int stdio[3])
+{
+    int from[3];
+
+    for (int i = 0; i < 3; i++) {
+        from[i] = stdio[i];
+        if (stdio[i] != i)
+            from[i] = (int)syscall(SYS_fcntl, stdio[i], F_DUPFD_CLOEXEC, 3);
+        if (from[i] < 0)
+            return false;
+    }
+    for (int i = 0; i < 3; i++)
+        if (from[i] != i && syscall(SYS_dup3, from[i], i, 0) < 0)
+            return false;
+    return true;
+}
+
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
+
+/* Let the exec close all from 3 on, but those that are passed. */
+UNACCOUNTED static void close_others(const int *fds, size_t n_fds)
+{
+    struct rlimit limit = {.rlim_cur = 1024};
+
+    if (syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) < 0) {
+        /* Linux before 5.11. */
+        (void)syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
+        for (rlim_t fd = 3; fd < limit.rlim_cur && fd < INT_MAX; fd++)
+            (void)syscall(SYS_fcntl, (int)fd, F_SETFD, FD_CLOEXEC);
+    }
+    for (size_t i = 0; i < n_fds; i++)
+        (void)syscall(SYS_fcntl, fds[i], F_SETFD, 0);
+}
+
+UNACCOUNTED static void write_pid(char *text)
+{
+    long pid = syscall(SYS_getpid);
+
+    for (int i = CHILD_PID_LEN; text && i-- > 0; pid /= 10)
+        text[i] = (char)('0' + pid % 10);
+}
+
+/* In the child, in the parent's memory. */
+UNACCOUNTED static int run_program(void *arg)
+{
+    static const uint64_t none;
+    struct spawn *spawn = arg;
+    const struct child_program *program = spawn->program;
+
+    reset_signals();
+    if (program->follow) {
+        (void)syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        long parent = syscall(SYS_getppid);
+        if (parent != 0 && parent != spawn->parent)
+            syscall(SYS_exit_group, EXIT_FAILURE);
+    }
+    if (place_stdio(program->stdio)) {
+        close_others(program->fds, program->n_fds);
+        write_pid(program->pid_text);
+        (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL,
+                      (NSIG - 1) / 8);
+        (void)syscall(SYS_execve, program->path, program->argv, program->env);
+    }
+    spawn->error = errno;
+    syscall(SYS_exit_group, 127);
+    return 127;
+}
+
+int child_spawn(const struct child_program *program, pid_t *ret_pid,
+                int *ret_fd)
+{
+    struct spawn spawn = {.program = program, .parent = getpid()};
+    int fd;
+
+    if (fault("clone", EAGAIN))
+        return fail(-EAGAIN);
+    const struct child_program nothing = {.path = "", .stdio = {0, 1, 2}};
+    if (fault("execve", ENOENT))
+        spawn.program = &nothing;
+    char *stack = mem_alloc(SPAWN_STACK);
+    if (!stack)
+        return fail(-ENOMEM);
+    pid_t pid =
+        __clone(run_program, stack + SPAWN_STACK,
+                CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &spawn, &fd);
+    int r = pid < 0 ? fail(-errno) : 0;
+    free(stack);
+    if (r == 0 && spawn.error != 0) {
+        child_bury(pid);
+        plat_close(fd);
+        return fail(spawn.error == EBADF ? -EINVAL : -spawn.error);
+    }
+    if (r < 0)
+        return r;
+    *ret_pid = pid;
+    *ret_fd = fd;
+    return 0;
+}
+
+/* -- its descriptor --------------------------------------------------------- */
 
 static int pidfd_of(pid_t pid)
 {

@@ -21,6 +21,26 @@ void child_let_signals(const sigset_t *before);
 /* fork(2). 0 in the child; its pid in the parent. */
 int child_fork(pid_t *ret_pid);
 
+/* A program, and what it is to find. */
+struct child_program {
+    const char *path;
+    char *const *argv;
+    char *const *env;
+    char *pid_text; /* in env: CHILD_PID_LEN digits to be filled in; or NULL */
+    int stdio[3];   /* what it has as 0, 1, 2 */
+    const int *fds; /* all of them above 2: it has these, */
+    size_t n_fds;   /* and no others */
+    bool follow;    /* child_follow_parent() */
+};
+
+#define CHILD_PID_LEN 10
+
+/* Run it in a child, of which all signals have their default action and none is
+ * blocked; the caller holds them. Errors of execve(2) are ours. The child's pid
+ * and its descriptor, as of child_open. */
+int child_spawn(const struct child_program *program, pid_t *ret_pid,
+                int *ret_fd);
+
 /* A descriptor for our own child, running or ended; no exec inherits it.
  * -ECHILD: no child of ours has that pid. */
 int child_open(pid_t pid, int *ret_fd);

@@ -213,6 +213,13 @@ TEST(it_does_not_travel_as_a_handle)
     chute_queue *q = opened("jobs", CREATE);
     CHECK_OK(chute_pipe(end, NULL));
     CHECK_ERR(chute_conn_send_queue(end[0], q, CHUTE_NOWAIT), CHUTE_EINVAL);
+    const struct chute_pass pass[] = {{.name = "jobs", .queue = q}, {0}};
+    char *argv[] = {"true", NULL};
+    chute_process *none = NULL;
+    CHECK_ERR(
+        chute_process_spawn(&none, "/bin/true", argv,
+                            CHUTE_OPTIONS(chute_spawn_options, .pass = pass)),
+        CHUTE_EINVAL);
     chute_conn_free(end[0]);
     chute_conn_free(end[1]);
     chute_queue_free(q);
