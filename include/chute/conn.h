@@ -40,15 +40,18 @@ CHUTE_API int chute_pipe(chute_conn *ret_ends[2],
                          const struct chute_pipe_options *options);
 
 struct chute_conn_options {
-    uint64_t size;  /* sizeof(struct chute_conn_options) */
-    uint64_t flags; /* CHUTE_INTERRUPTIBLE */
+    uint64_t size;        /* sizeof(struct chute_conn_options) */
+    uint64_t flags;       /* CHUTE_INTERRUPTIBLE */
+    uint64_t max_message; /* longest message that is received; 0: any */
 };
 
 /* Make a connection of a stream socket that is connected: one end of an AF_UNIX
  * socketpair(2), what accept(2) gave, what Python's Connection.fileno() says. A
  * process and the children it makes from then on may share the connection as
  * they may an end of a pipe; those who hold the socket without it may not use
- * it at the same time. -ENOTCONN: it is not connected.
+ * it at the same time. -ENOTCONN: it is not connected. A message longer than
+ * max_message is CHUTE_EOVERSIZE once, before memory is spent on it; that
+ * direction is then at its end (CHUTE_EPARTIAL).
  * Ownership: on success fd is the connection's, and close-on-exec; on failure
  * it is the caller's still. */
 CHUTE_API int chute_conn_of_fd(chute_conn **ret_conn, int fd,

@@ -77,14 +77,19 @@ static void wake_the_others(chute_conn *conn)
 }
 
 /* Take what is left, and throw it away. Where the socket is full, that is what
- * wakes a sender: shutting alone does not (Linux 6.18). */
+ * wakes a sender: shutting alone does not (Linux 6.18). Over TCP a sender is not
+ * stopped by it, hence a bound: more than any AF_UNIX socket holds. */
+#define DISCARD_MAX ((size_t)16 << 20)
+
 static void discard(int fd)
 {
     unsigned char bytes[4096];
     struct iovec to = {.iov_base = bytes, .iov_len = sizeof bytes};
+    size_t n_bytes = 0;
+    ssize_t n;
 
-    while (io_recv(fd, &to, 1) > 0)
-        continue;
+    while (n_bytes < DISCARD_MAX && (n = io_recv(fd, &to, 1)) > 0)
+        n_bytes += (size_t)n;
 }
 
 /* Nobody can go on after what has been received. */
@@ -259,6 +264,7 @@ static int take_in_steps(chute_conn *conn, struct place *place, pid_t pid,
     if (!m)
         return fail(CHUTE_ENOMEM);
     conn->part = NULL;
+    m->max_len = conn->max_len;
     set_receiving(conn, SHM_BUSY);
     int r = fill(conn->fd, &m, deadline);
     if (r == 0) {
@@ -267,7 +273,7 @@ static int take_in_steps(chute_conn *conn, struct place *place, pid_t pid,
             wake_the_others(conn);
         return deliver(conn, m, place);
     }
-    if (r == CHUTE_EPARTIAL || r == CHUTE_EPROTO) {
+    if (r == CHUTE_EPARTIAL || r == CHUTE_EPROTO || r == CHUTE_EOVERSIZE) {
         message_free(m);
         (void)lose_receiving(conn);
         return r;
@@ -336,6 +342,10 @@ static int take(chute_conn *conn, struct place *place, pid_t pid,
     }
     if (place->wants_handle)
         return fail(CHUTE_EKIND);
+    if (known && ahead.len > conn->max_len) {
+        (void)lose_receiving(conn);
+        return fail(CHUTE_EOVERSIZE);
+    }
     if (known && ahead.len > SIZE_MAX - FRAME_MAX)
         return fail(CHUTE_ENOMEM);
     if (known && too_long(place, (size_t)ahead.len)) {

@@ -112,6 +112,7 @@ static chute_conn *conn_new(int fd, struct pipe_memory *memory, int end,
     conn->sends = !oneway || end == 1;
     conn->interruptible = interruptible;
     conn->atomic_len = io_atomic_len(fd);
+    conn->max_len = UINT64_MAX;
     conn->pid_namespace = atomic_load_explicit(
         &memory->shm->label.pid_namespace, memory_order_relaxed);
     conn->memory = memory;
@@ -259,9 +260,12 @@ int chute_conn_of_fd(chute_conn **ret_conn, int fd,
     if (r == 0)
         r = conn_adopt(ret_conn, fd,
                        (options.flags & CHUTE_INTERRUPTIBLE) != 0);
-    if (r == 0)
-        plat_cloexec(fd);
-    return r;
+    if (r < 0)
+        return r;
+    if (options.max_message)
+        (*ret_conn)->max_len = options.max_message;
+    plat_cloexec(fd);
+    return 0;
 }
 
 chute_conn *chute_conn_free(chute_conn *conn)

@@ -36,6 +36,7 @@ struct chute_conn {
     bool receives;
     bool interruptible;
     size_t atomic_len; /* io_atomic_len(fd) */
+    uint64_t max_len;  /* longest message to receive */
     uint64_t pid_namespace;
     struct pipe_memory *memory;
     struct shm_conn *own;

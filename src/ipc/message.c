@@ -27,6 +27,7 @@ struct message *message_new(size_t cap, pid_t owner)
         return NULL;
     memset(m, 0, sizeof *m);
     m->owner = owner;
+    m->max_len = UINT64_MAX;
     m->cap = cap;
     return m;
 }
@@ -48,6 +49,8 @@ int message_missing(struct message *m)
 
     if (missing)
         return missing;
+    if (len > m->max_len)
+        return fail(CHUTE_EOVERSIZE);
     if (len > LEN_MAX)
         return fail(CHUTE_ENOMEM);
     m->len = (size_t)len;

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -16,6 +17,7 @@ struct message {
     pid_t owner;          /* the process that took it */
     bool announced;       /* other processes may be waiting for its end */
     size_t n_head;        /* bytes of the header that are here */
+    uint64_t max_len;     /* what the header may say */
     size_t len;           /* what the header says, once all of it is here */
     size_t have;          /* bytes of the body that are here */
     size_t cap;           /* bytes of the body that have a place */
@@ -30,7 +32,8 @@ struct message *message_new(size_t cap, pid_t owner);
 void message_free(struct message *m);
 
 /* How many bytes of header are missing, at least; with 0, m->len is known.
- * CHUTE_EPROTO, CHUTE_ENOMEM (no memory can hold so much). */
+ * CHUTE_EPROTO, CHUTE_EOVERSIZE (more than max_len), CHUTE_ENOMEM (no memory can
+ * hold so much). */
 int message_missing(struct message *m);
 
 /* Where the next bytes off the stream go. 1; 0 if the message is whole; the

@@ -89,17 +89,41 @@ size_t io_atomic_len(int fd)
     return half - 64 < ONE_STEP ? half - 64 : ONE_STEP;
 }
 
+/* TCP: writable means that a third of the buffer is free, and what the kernel
+ * adds for itself does not make eight times as much of anything but dribble. */
+static bool stream_has_room(int fd, size_t len)
+{
+    struct pollfd one = {.fd = fd, .events = POLLOUT};
+    int size = 0;
+    socklen_t size_len = sizeof size;
+
+    return getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &size_len) == 0 &&
+           size > 0 && len <= (size_t)size / 8 && poll(&one, 1, 0) == 1 &&
+           (one.revents & POLLOUT);
+}
+
 bool io_has_room(int fd, size_t len)
 {
     size_t size = send_buffer(fd), step = io_atomic_len(fd);
     int queued;
 
-    if (len > size || step == 0 || ioctl(fd, TIOCOUTQ, &queued) < 0)
+    if (step == 0)
+        return stream_has_room(fd, len);
+    if (len > size || ioctl(fd, TIOCOUTQ, &queued) < 0)
         return false;
     /* A step is taken as long as what lies there already, counted with the
      * kernel's own bookkeeping, is less than SO_SNDBUF. That is some hundred
      * bytes a step, and what is lost by rounding: less than a page. */
     return (size_t)queued + len + len / step * plat_page() < size;
+}
+
+/* A peer that went away without reading everything leaves ECONNRESET once, to
+ * whoever calls first. Over TCP the network has words of its own for it, among
+ * them an ETIMEDOUT that is not the caller's. */
+static bool gone(int error)
+{
+    return error == ECONNRESET || error == ETIMEDOUT || error == EHOSTUNREACH ||
+           error == ENETUNREACH || error == ENETDOWN;
 }
 
 ssize_t io_send(int fd, struct iovec *parts, int n_parts)
@@ -111,9 +135,7 @@ ssize_t io_send(int fd, struct iovec *parts, int n_parts)
     ssize_t n = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n >= 0)
         return n;
-    /* A peer that went away without reading everything leaves ECONNRESET once,
-     * to whoever calls first. */
-    return errno == ECONNRESET ? -EPIPE : -errno;
+    return gone(errno) ? -EPIPE : -errno;
 }
 
 /* recvmsg(2) that does not wait. */
@@ -124,8 +146,8 @@ static ssize_t receive(int fd, struct msghdr *msg, int flags)
     ssize_t n = recvmsg(fd, msg, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (n >= 0)
         return n;
-    /* As in io_send. It comes after all that had been sent to us: the end. */
-    return errno == ECONNRESET ? 0 : -errno;
+    /* It comes after all that had been sent to us: the end. */
+    return gone(errno) ? 0 : -errno;
 }
 
 ssize_t io_recv(int fd, struct iovec *parts, int n_parts)

@@ -115,3 +115,64 @@ TEST(if_the_system_refuses_the_socket_is_the_callers)
         chute_conn_free(conn);
     }
 }
+
+/* One end that takes up to 100 bytes, and the socket that sends to it. */
+static chute_conn *new_limited(int *ret_fd)
+{
+    const struct chute_conn_options options = {.size = sizeof options,
+                                               .max_message = 100};
+    chute_conn *conn;
+    int fds[2];
+
+    CHECK_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+    CHECK_OK(chute_conn_of_fd(&conn, fds[0], &options));
+    *ret_fd = fds[1];
+    return conn;
+}
+
+static void check_oversize(const char *bytes, size_t len)
+{
+    const char whole[104] = {0, 0, 0, 100};
+    char buf[200];
+    size_t n;
+    int fd;
+    chute_conn *conn = new_limited(&fd);
+
+    CHECK_EQ(write(fd, whole, sizeof whole), sizeof whole);
+    CHECK_OK(chute_conn_recv_bytes(conn, buf, sizeof buf, &n, CHUTE_NOWAIT));
+    CHECK_EQ(n, 100);
+    /* Byte by byte too: what is known of the header grows. */
+    for (size_t i = 0; i + 1 < len; i++) {
+        CHECK_EQ(write(fd, bytes + i, 1), 1);
+        CHECK_ERR(chute_conn_recv_bytes(conn, buf, sizeof buf, &n, 0),
+                  CHUTE_ETIMEDOUT);
+    }
+    CHECK_EQ(write(fd, bytes + len - 1, 1), 1);
+    CHECK_ERR(chute_conn_recv_bytes(conn, buf, sizeof buf, &n, CHUTE_NOWAIT),
+              CHUTE_EOVERSIZE);
+    CHECK_ERR(chute_conn_recv_bytes(conn, buf, sizeof buf, &n, CHUTE_NOWAIT),
+              CHUTE_EPARTIAL);
+    chute_conn_free(conn);
+    CHECK_OK(close(fd));
+}
+
+TEST(more_than_max_message_is_refused_by_its_header)
+{
+    check_oversize("\0\0\0\145", 4);
+    check_oversize("\377\377\377\377\0\0\0\0\0\0\0\145", 12);
+    check_oversize("\377\377\377\377\1\0\0\0\0\0\0\0", 12);
+}
+
+TEST(a_whole_message_that_is_too_long_is_refused)
+{
+    const char whole[105] = {0, 0, 0, 101};
+    chute_value *v;
+    int fd;
+    chute_conn *conn = new_limited(&fd);
+
+    CHECK_EQ(write(fd, whole, sizeof whole), sizeof whole);
+    CHECK_ERR(chute_conn_recv(conn, &v, CHUTE_NOWAIT), CHUTE_EOVERSIZE);
+    CHECK_ERR(chute_conn_recv(conn, &v, CHUTE_NOWAIT), CHUTE_EPARTIAL);
+    chute_conn_free(conn);
+    CHECK_OK(close(fd));
+}

@@ -55,6 +55,9 @@ TEST(private_codes_keep_their_numbers)
     CHECK_EQ(CHUTE_ENAMESPACE, -4105);
     CHECK_EQ(CHUTE_EKIND, -4106);
     CHECK_EQ(CHUTE_ESHAPE, -4107);
+    CHECK_EQ(CHUTE_EOVERSIZE, -4110);
+    CHECK_EQ(CHUTE_EAUTH, -4111);
+    CHECK_EQ(CHUTE_EDIGEST, -4112);
 }
 
 TEST(errno_values_are_negated_and_the_rest_is_out_of_their_range)
