@@ -33,6 +33,9 @@ clang: ## the unit tests, built by clang
 	@CC=clang scripts/build $(BUILD)-clang --werror
 	@scripts/run-tests $(BUILD)-clang --suite unit
 
+pairings: build ## who meets whom: C and Python, each way, each handshake
+	@/usr/bin/python3 tests/conformance/net.py $(BUILD)/tests/conformance/net-driver --table
+
 torture: build ## kill at every instruction, at random, and when woken (20 min)
 	@scripts/setup clang
 	@scripts/build $(BUILD)-O0 --werror --buildtype=debug
@@ -69,4 +72,4 @@ clean: ## remove what was built
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang $(BUILD)-bench \
 		$(BUILD)-fuzz $(BUILD)-O0 $(BUILD)-clang-O0
 
-.PHONY: help demo check build asan tsan clang torture differential fuzz model bench bench-codec format clean
+.PHONY: help demo check build asan tsan clang torture differential fuzz model bench bench-codec pairings format clean
