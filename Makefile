@@ -64,6 +64,11 @@ bench-codec: ## measure the codec alone
 	@scripts/build $(BUILD)-bench --buildtype=release
 	@bench/codec.py $(BUILD)-bench/bench/codec
 
+bench-net: ## measure connections beside CPython's and a bare socket
+	@scripts/setup
+	@scripts/build $(BUILD)-bench --buildtype=release
+	@bench/net.py $(BUILD)-bench/bench/net
+
 format: ## let clang-format put the sources right
 	@scripts/setup check
 	@git ls-files '*.[ch]' | grep -v unicode-table.h | xargs clang-format-14 -i
@@ -72,4 +77,4 @@ clean: ## remove what was built
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang $(BUILD)-bench \
 		$(BUILD)-fuzz $(BUILD)-O0 $(BUILD)-clang-O0
 
-.PHONY: help demo check build asan tsan clang torture differential fuzz model bench bench-codec pairings format clean
+.PHONY: help demo check build asan tsan clang torture differential fuzz model bench bench-codec pairings bench-net format clean

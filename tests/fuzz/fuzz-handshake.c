@@ -30,6 +30,7 @@
 #include <string.h>
 
 #include "chute/error.h"
+#include "base/fail.h"
 #include "chute/net.h"
 #include "ipc/frame.h"
 #include "ipc/message.h"
