@@ -32,6 +32,7 @@
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(POOL_ASAN)
 #include <sanitizer/asan_interface.h>
+#define POOL_POISONS
 #define POOL_POISON(p, len)   ASAN_POISON_MEMORY_REGION(p, len)
 #define POOL_UNPOISON(p, len) ASAN_UNPOISON_MEMORY_REGION(p, len)
 #define POOL_GAP              8
