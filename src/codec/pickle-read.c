@@ -12,8 +12,8 @@
  *     65        APPENDS             [42, None]
  *     2e        STOP
  *
- * Each opcode is one row of the table at the end of this file: the function
- * that runs it, the type it makes, and how many bytes of number follow it.
+ * Each opcode is one row of a table at the end of this file: the function that
+ * runs it, the type it makes, and how many bytes of number follow it.
  *
  * The input is hostile. It is read once, left to right; a length is checked
  * against what is left before anything is allocated for it; nothing recurses;
@@ -45,38 +45,29 @@
 
 enum { MAX_PROTOCOL = 5, STOPPED = 1 };
 
-struct op {
-    int (*run)(struct reader *r, const struct op *op);
-    uint8_t type;  /* of what is made or changed */
-    uint8_t width; /* bytes of the number behind the opcode; or items,
-                      or true */
-};
-
 /* -- frame ----------------------------------------------------------------- */
 
-static int run_proto(struct reader *r, const struct op *op)
+static inline int run_proto(struct reader *r, size_t width)
 {
     uint64_t version;
 
-    if (!reader_take_number(r, op->width, &version) || version > MAX_PROTOCOL)
+    if (!reader_take_number(r, width, &version) || version > MAX_PROTOCOL)
         return fail(CHUTE_EPICKLE);
     r->protocol = (unsigned)version;
     return 0;
 }
 
-static int run_frame(struct reader *r, const struct op *op)
+static inline int run_frame(struct reader *r, size_t width)
 {
     uint64_t len;
 
-    if (!reader_take_number(r, op->width, &len) ||
-        len > (size_t)(r->end - r->at))
+    if (!reader_take_number(r, width, &len) || len > (size_t)(r->end - r->at))
         return fail(CHUTE_EPICKLE);
     return 0;
 }
 
-static int run_stop(struct reader *r, const struct op *op)
+static inline int run_stop(struct reader *r)
 {
-    (void)op;
     if (r->stack.n != 1 || r->marks.n != 0)
         return fail(CHUTE_EPICKLE);
     if (r->has_classes && reader_top(r, 0)->flags & VALUE_CLASS)
@@ -86,32 +77,31 @@ static int run_stop(struct reader *r, const struct op *op)
 
 /* -- values without items -------------------------------------------------- */
 
-static int run_none(struct reader *r, const struct op *op)
+static inline int run_none(struct reader *r)
 {
-    (void)op;
     return reader_push(r, chute_none());
 }
 
-static int run_bool(struct reader *r, const struct op *op)
+static inline int run_bool(struct reader *r, size_t width)
 {
-    return reader_push(r, chute_bool(op->width));
+    return reader_push(r, chute_bool(width));
 }
 
-static int run_int(struct reader *r, const struct op *op)
+static inline int run_int(struct reader *r, size_t width)
 {
     uint64_t number;
 
-    if (!reader_take_number(r, op->width, &number))
+    if (!reader_take_number(r, width, &number))
         return fail(CHUTE_EPICKLE);
     /* Only the widest has a sign. */
-    int64_t i = op->width == 4 ? (int32_t)(uint32_t)number : (int64_t)number;
+    int64_t i = width == 4 ? (int32_t)(uint32_t)number : (int64_t)number;
     return reader_push(r, value_int_new(&r->pool, i));
 }
 
-static int run_long(struct reader *r, const struct op *op)
+static inline int run_long(struct reader *r, size_t width)
 {
     size_t len;
-    const unsigned char *data = reader_take_data(r, op->width, &len);
+    const unsigned char *data = reader_take_data(r, width, &len);
 
     if (!data || len > INT32_MAX)
         return fail(CHUTE_EPICKLE);
@@ -121,9 +111,9 @@ static int run_long(struct reader *r, const struct op *op)
                                    : value_int_of(&r->pool, data, len));
 }
 
-static int run_float(struct reader *r, const struct op *op)
+static inline int run_float(struct reader *r, size_t width)
 {
-    const unsigned char *data = reader_take(r, op->width);
+    const unsigned char *data = reader_take(r, width);
     uint64_t bits = 0;
     double d;
 
@@ -135,15 +125,15 @@ static int run_float(struct reader *r, const struct op *op)
     return reader_push(r, value_float_new(&r->pool, d));
 }
 
-static int run_blob(struct reader *r, const struct op *op)
+static inline int run_blob(struct reader *r, int type, size_t width)
 {
     size_t len;
     void *to;
-    const unsigned char *data = reader_take_data(r, op->width, &len);
+    const unsigned char *data = reader_take_data(r, width, &len);
 
-    if (!data || (op->type == CHUTE_STR && !utf8_valid(data, len)))
+    if (!data || (type == CHUTE_STR && !utf8_valid(data, len)))
         return fail(CHUTE_EPICKLE);
-    chute_value *v = value_blob_new(&r->pool, op->type, len, &to);
+    chute_value *v = value_blob_new(&r->pool, type, len, &to);
     if (!v)
         return fail(CHUTE_ENOMEM);
     memcpy(to, data, len);
@@ -152,203 +142,241 @@ static int run_blob(struct reader *r, const struct op *op)
 
 /* -- values with items ----------------------------------------------------- */
 
-static int run_mark(struct reader *r, const struct op *op)
+static inline int run_mark(struct reader *r)
 {
-    (void)op;
     return reader_mark(r);
 }
 
-static int run_empty(struct reader *r, const struct op *op)
+static inline int run_empty(struct reader *r, int type)
 {
-    return reader_push(r, value_box_new(&r->pool, op->type, 0));
+    return reader_push(r, value_box_new(&r->pool, type, 0));
 }
 
-static int run_short_tuple(struct reader *r, const struct op *op)
+static inline int run_short_tuple(struct reader *r, size_t width)
 {
-    if (!reader_has(r, op->width))
+    if (!reader_has(r, width))
         return fail(CHUTE_EPICKLE);
-    return reader_make_tuple(r, r->stack.n - op->width, op->width);
+    return reader_make_tuple(r, r->stack.n - width, width);
 }
 
-static int run_tuple(struct reader *r, const struct op *op)
+static inline int run_tuple(struct reader *r)
 {
     size_t from;
     int result = reader_pop_mark(r, &from);
 
-    (void)op;
     return result < 0 ? result : reader_make_tuple(r, from, r->stack.n - from);
 }
 
-static int run_frozenset(struct reader *r, const struct op *op)
+static inline int run_frozenset(struct reader *r, int type)
 {
     size_t from;
     int result = reader_pop_mark(r, &from);
 
     return result < 0 ? result
-                      : reader_make_set(r, op->type, from, r->stack.n - from);
+                      : reader_make_set(r, type, from, r->stack.n - from);
 }
 
 /* APPEND, SETITEM */
-static int run_add(struct reader *r, const struct op *op)
+static inline int run_add(struct reader *r, int type, size_t width)
 {
-    if (!reader_has(r, op->width))
+    if (!reader_has(r, width))
         return fail(CHUTE_EPICKLE);
-    return reader_add_items(r, op->type, r->stack.n - op->width, op->width);
+    return reader_add_items(r, type, r->stack.n - width, width);
 }
 
 /* APPENDS, SETITEMS, ADDITEMS */
-static int run_add_all(struct reader *r, const struct op *op)
+static inline int run_add_all(struct reader *r, int type)
 {
     size_t from;
     int result = reader_pop_mark(r, &from);
 
     return result < 0 ? result
-                      : reader_add_items(r, op->type, from, r->stack.n - from);
+                      : reader_add_items(r, type, from, r->stack.n - from);
 }
 
 /* -- throwing away --------------------------------------------------------- */
 
-static int run_pop(struct reader *r, const struct op *op)
+static inline int run_pop(struct reader *r)
 {
     size_t from;
 
-    (void)op;
     /* Of a mark and a value, the one on top; a mark is no value. */
     return reader_has(r, 1) ? reader_pop(r, 1) : reader_pop_mark(r, &from);
 }
 
-static int run_pop_mark(struct reader *r, const struct op *op)
+static inline int run_pop_mark(struct reader *r)
 {
     size_t from;
     int result = reader_pop_mark(r, &from);
 
-    (void)op;
     return result < 0 ? result : reader_pop(r, r->stack.n - from);
 }
 
 /* -- the memo -------------------------------------------------------------- */
 
-static int run_put(struct reader *r, const struct op *op)
+static inline int run_put(struct reader *r, size_t width)
 {
     uint64_t index;
 
-    if (!reader_take_number(r, op->width, &index) || !reader_has(r, 1))
+    if (!reader_take_number(r, width, &index) || !reader_has(r, 1))
         return fail(CHUTE_EPICKLE);
     return reader_memo_put(r, index);
 }
 
 /* The index is the number of entries, which need not be the next after the
  * last. */
-static int run_memoize(struct reader *r, const struct op *op)
+static inline int run_memoize(struct reader *r)
 {
-    (void)op;
     if (!reader_has(r, 1))
         return fail(CHUTE_EPICKLE);
     return reader_memo_put(r, r->dense.n + r->sparse.n);
 }
 
-static int run_get(struct reader *r, const struct op *op)
+static inline int run_get(struct reader *r, size_t width)
 {
     uint64_t index;
 
-    if (!reader_take_number(r, op->width, &index))
+    if (!reader_take_number(r, width, &index))
         return fail(CHUTE_EPICKLE);
     return reader_memo_get(r, index);
 }
 
 /* -- classes --------------------------------------------------------------- */
 
-static int run_global(struct reader *r, const struct op *op)
+static inline int run_global(struct reader *r)
 {
-    (void)op;
     return reader_global(r);
 }
 
-static int run_stack_global(struct reader *r, const struct op *op)
+static inline int run_stack_global(struct reader *r)
 {
-    (void)op;
     return reader_stack_global(r);
 }
 
-static int run_reduce(struct reader *r, const struct op *op)
+static inline int run_reduce(struct reader *r)
 {
-    (void)op;
     return reader_reduce(r);
-}
-
-static int run_object(struct reader *r, const struct op *op)
-{
-    (void)r;
-    (void)op;
-    return fail(CHUTE_ENOTPLAIN);
 }
 
 /* -- the opcodes ----------------------------------------------------------- */
 
-static const struct op ops[256] = {
-    [OP_PROTO] = {run_proto, 0, 1},
-    [OP_FRAME] = {run_frame, 0, 8},
-    [OP_STOP] = {run_stop, 0, 0},
+/* One row for each: the function that runs it, the type it makes or changes, and
+ * the bytes of the number behind it; or how many items it takes, or which truth.
+ * The compiler makes a jump and code of its own for each. */
+static int run_op(struct reader *r, unsigned char op)
+{
+    switch (op) {
+    case OP_PROTO:
+        return run_proto(r, 1);
+    case OP_FRAME:
+        return run_frame(r, 8);
+    case OP_STOP:
+        return run_stop(r);
 
-    [OP_NONE] = {run_none, CHUTE_NONE, 0},
-    [OP_NEWTRUE] = {run_bool, CHUTE_BOOL, true},
-    [OP_NEWFALSE] = {run_bool, CHUTE_BOOL, false},
-    [OP_BININT1] = {run_int, CHUTE_INT, 1},
-    [OP_BININT2] = {run_int, CHUTE_INT, 2},
-    [OP_BININT] = {run_int, CHUTE_INT, 4},
-    [OP_LONG1] = {run_long, CHUTE_INT, 1},
-    [OP_LONG4] = {run_long, CHUTE_INT, 4},
-    [OP_BINFLOAT] = {run_float, CHUTE_FLOAT, 8},
+    case OP_NONE:
+        return run_none(r);
+    case OP_NEWTRUE:
+        return run_bool(r, true);
+    case OP_NEWFALSE:
+        return run_bool(r, false);
+    case OP_BININT1:
+        return run_int(r, 1);
+    case OP_BININT2:
+        return run_int(r, 2);
+    case OP_BININT:
+        return run_int(r, 4);
+    case OP_LONG1:
+        return run_long(r, 1);
+    case OP_LONG4:
+        return run_long(r, 4);
+    case OP_BINFLOAT:
+        return run_float(r, 8);
 
-    [OP_SHORT_BINUNICODE] = {run_blob, CHUTE_STR, 1},
-    [OP_BINUNICODE] = {run_blob, CHUTE_STR, 4},
-    [OP_BINUNICODE8] = {run_blob, CHUTE_STR, 8},
-    [OP_SHORT_BINBYTES] = {run_blob, CHUTE_BYTES, 1},
-    [OP_BINBYTES] = {run_blob, CHUTE_BYTES, 4},
-    [OP_BINBYTES8] = {run_blob, CHUTE_BYTES, 8},
-    [OP_BYTEARRAY8] = {run_blob, CHUTE_BYTEARRAY, 8},
+    case OP_SHORT_BINUNICODE:
+        return run_blob(r, CHUTE_STR, 1);
+    case OP_BINUNICODE:
+        return run_blob(r, CHUTE_STR, 4);
+    case OP_BINUNICODE8:
+        return run_blob(r, CHUTE_STR, 8);
+    case OP_SHORT_BINBYTES:
+        return run_blob(r, CHUTE_BYTES, 1);
+    case OP_BINBYTES:
+        return run_blob(r, CHUTE_BYTES, 4);
+    case OP_BINBYTES8:
+        return run_blob(r, CHUTE_BYTES, 8);
+    case OP_BYTEARRAY8:
+        return run_blob(r, CHUTE_BYTEARRAY, 8);
 
-    [OP_EMPTY_LIST] = {run_empty, CHUTE_LIST, 0},
-    [OP_APPEND] = {run_add, CHUTE_LIST, 1},
-    [OP_APPENDS] = {run_add_all, CHUTE_LIST, 0},
-    [OP_EMPTY_TUPLE] = {run_short_tuple, CHUTE_TUPLE, 0},
-    [OP_TUPLE1] = {run_short_tuple, CHUTE_TUPLE, 1},
-    [OP_TUPLE2] = {run_short_tuple, CHUTE_TUPLE, 2},
-    [OP_TUPLE3] = {run_short_tuple, CHUTE_TUPLE, 3},
-    [OP_TUPLE] = {run_tuple, CHUTE_TUPLE, 0},
-    [OP_EMPTY_DICT] = {run_empty, CHUTE_DICT, 0},
-    [OP_SETITEM] = {run_add, CHUTE_DICT, 2},
-    [OP_SETITEMS] = {run_add_all, CHUTE_DICT, 0},
-    [OP_EMPTY_SET] = {run_empty, CHUTE_SET, 0},
-    [OP_ADDITEMS] = {run_add_all, CHUTE_SET, 0},
-    [OP_FROZENSET] = {run_frozenset, CHUTE_FROZENSET, 0},
+    case OP_EMPTY_LIST:
+        return run_empty(r, CHUTE_LIST);
+    case OP_APPEND:
+        return run_add(r, CHUTE_LIST, 1);
+    case OP_APPENDS:
+        return run_add_all(r, CHUTE_LIST);
+    case OP_EMPTY_TUPLE:
+        return run_short_tuple(r, 0);
+    case OP_TUPLE1:
+        return run_short_tuple(r, 1);
+    case OP_TUPLE2:
+        return run_short_tuple(r, 2);
+    case OP_TUPLE3:
+        return run_short_tuple(r, 3);
+    case OP_TUPLE:
+        return run_tuple(r);
+    case OP_EMPTY_DICT:
+        return run_empty(r, CHUTE_DICT);
+    case OP_SETITEM:
+        return run_add(r, CHUTE_DICT, 2);
+    case OP_SETITEMS:
+        return run_add_all(r, CHUTE_DICT);
+    case OP_EMPTY_SET:
+        return run_empty(r, CHUTE_SET);
+    case OP_ADDITEMS:
+        return run_add_all(r, CHUTE_SET);
+    case OP_FROZENSET:
+        return run_frozenset(r, CHUTE_FROZENSET);
 
-    [OP_MARK] = {run_mark, 0, 0},
-    [OP_POP] = {run_pop, 0, 0},
-    [OP_POP_MARK] = {run_pop_mark, 0, 0},
-    [OP_BINPUT] = {run_put, 0, 1},
-    [OP_LONG_BINPUT] = {run_put, 0, 4},
-    [OP_MEMOIZE] = {run_memoize, 0, 0},
-    [OP_BINGET] = {run_get, 0, 1},
-    [OP_LONG_BINGET] = {run_get, 0, 4},
+    case OP_MARK:
+        return run_mark(r);
+    case OP_POP:
+        return run_pop(r);
+    case OP_POP_MARK:
+        return run_pop_mark(r);
+    case OP_BINPUT:
+        return run_put(r, 1);
+    case OP_LONG_BINPUT:
+        return run_put(r, 4);
+    case OP_MEMOIZE:
+        return run_memoize(r);
+    case OP_BINGET:
+        return run_get(r, 1);
+    case OP_LONG_BINGET:
+        return run_get(r, 4);
 
-    [OP_GLOBAL] = {run_global, 0, 0},
-    [OP_STACK_GLOBAL] = {run_stack_global, 0, 0},
-    [OP_REDUCE] = {run_reduce, 0, 0},
+    case OP_GLOBAL:
+        return run_global(r);
+    case OP_STACK_GLOBAL:
+        return run_stack_global(r);
+    case OP_REDUCE:
+        return run_reduce(r);
 
-    [OP_PERSID] = {run_object, 0, 0},
-    [OP_BINPERSID] = {run_object, 0, 0},
-    [OP_INST] = {run_object, 0, 0},
-    [OP_OBJ] = {run_object, 0, 0},
-    [OP_BUILD] = {run_object, 0, 0},
-    [OP_NEWOBJ] = {run_object, 0, 0},
-    [OP_NEWOBJ_EX] = {run_object, 0, 0},
-    [OP_EXT1] = {run_object, 0, 0},
-    [OP_EXT2] = {run_object, 0, 0},
-    [OP_EXT4] = {run_object, 0, 0},
-    [OP_NEXT_BUFFER] = {run_object, 0, 0},
-    [OP_READONLY_BUFFER] = {run_object, 0, 0},
-};
+    case OP_PERSID:
+    case OP_BINPERSID:
+    case OP_INST:
+    case OP_OBJ:
+    case OP_BUILD:
+    case OP_NEWOBJ:
+    case OP_NEWOBJ_EX:
+    case OP_EXT1:
+    case OP_EXT2:
+    case OP_EXT4:
+    case OP_NEXT_BUFFER:
+    case OP_READONLY_BUFFER:
+        return fail(CHUTE_ENOTPLAIN);
+    default:
+        return fail(CHUTE_EPICKLE);
+    }
+}
 
 /* -- the machine ----------------------------------------------------------- */
 
@@ -360,9 +388,7 @@ static int run(struct reader *r)
 
     do {
         r->op = r->at;
-        /* 0 is no opcode, and what the end gives. */
-        const struct op *op = r->at < r->end ? &ops[*r->at++] : &ops[0];
-        result = op->run ? op->run(r, op) : fail(CHUTE_EPICKLE);
+        result = r->at < r->end ? run_op(r, *r->at++) : fail(CHUTE_EPICKLE);
     } while (result == 0);
     if (r->maker) {
         r->op = r->maker_op;

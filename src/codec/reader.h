@@ -134,6 +134,46 @@ static inline bool reader_take_number(struct reader *r, size_t width,
 const unsigned char *reader_take_data(struct reader *r, size_t width,
                                       size_t *ret_len);
 
+/* -- the memo -------------------------------------------------------------- */
+
+/* Put the value on top into the memo, too. */
+static inline int reader_memo_put(struct reader *r, uint64_t index)
+{
+    chute_value *v = reader_top(r, 0);
+    uint64_t *entry;
+
+    if (index < r->dense.n) {
+        r->dense.at[index] = v;
+        return 0;
+    }
+    if (index == r->dense.n && r->sparse.n == 0)
+        return vec_push(&r->dense, v);
+    int result = map_put(&r->sparse, index + 1, &entry);
+    if (result < 0)
+        return result;
+    *entry = (uintptr_t)v;
+    return 0;
+}
+
+/* Fetch one from there. Only boxes that can still change need to know that they were fetched. */
+static inline int reader_memo_get(struct reader *r, uint64_t index)
+{
+    chute_value *v = NULL;
+
+    if (index < r->dense.n) {
+        v = r->dense.at[index];
+    } else {
+        const uint64_t *entry = map_get(&r->sparse, index + 1);
+        if (entry)
+            v = (chute_value *)(uintptr_t)*entry;
+    }
+    if (!v)
+        return fail(CHUTE_EPICKLE);
+    if (v->type == CHUTE_LIST || v->type == CHUTE_DICT || v->type == CHUTE_SET)
+        v->flags |= VALUE_FETCHED;
+    return reader_push(r, value_ref_private(v));
+}
+
 /* -- steps: reader.c ------------------------------------------------------- */
 
 void reader_begin(struct reader *r, const void *data, size_t data_len);
@@ -154,10 +194,6 @@ int reader_add_items(struct reader *r, int type, size_t from, size_t n);
 /* The entries from place `from` on, n times a key and in a dict a value, go
  * into a dict or set. They become NULL on the stack. */
 int reader_fill(struct reader *r, chute_value *box, size_t from, size_t n);
-
-/* Put the value on top into the memo, too; fetch one from there. */
-int reader_memo_put(struct reader *r, uint64_t index);
-int reader_memo_get(struct reader *r, uint64_t index);
 
 /* -- classes: reduce.c ----------------------------------------------------- */
 
