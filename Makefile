@@ -3,9 +3,10 @@
 BUILD := build
 OBJECTS := 1000000
 SECONDS := 120
+HOURS := 8
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 demo: build ## run the two programs the project began with, and three more
 	@scripts/demo $(BUILD)/examples
@@ -43,6 +44,9 @@ torture: build ## kill at every instruction, at random, and when woken (20 min)
 	@CC=clang scripts/build $(BUILD)-clang-O0 --werror --buildtype=debug
 	@tests/torture/run $(BUILD) $(BUILD)-O0 $(BUILD)-clang $(BUILD)-clang-O0
 
+torture-long: build ## kill at random for HOURS=8
+	@$(BUILD)/tests/torture/soak --seconds $$(($(HOURS) * 3600))
+
 differential: build ## a million random objects through CPython and chute
 	@scripts/setup check
 	@/usr/bin/python3 tests/conformance/pickle.py \
@@ -77,4 +81,5 @@ clean: ## remove what was built
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang $(BUILD)-bench \
 		$(BUILD)-fuzz $(BUILD)-O0 $(BUILD)-clang-O0
 
-.PHONY: help demo check build asan tsan clang torture differential fuzz model bench bench-codec pairings bench-net format clean
+.PHONY: help demo check build asan tsan clang torture torture-long \
+	differential fuzz model bench bench-codec pairings bench-net format clean

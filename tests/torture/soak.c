@@ -3,9 +3,10 @@
  *     soak [--seconds N] [--kills N] [--seed N] [--peace]
  *
  * Several rounds, each with a fresh queue: n producers put as fast as they can,
- * m consumers get; the supervisor kills one of them every few milliseconds and
- * puts a new one in his place. Now and then it holds its hand for longer than a
- * tick: what a kill has broken has to mend without newcomers.
+ * m consumers get; every few milliseconds the supervisor kills one of them, or
+ * some at once, and puts new ones in their places. Now and then it holds its
+ * hand for longer than a tick: what a kill has broken has to mend without
+ * newcomers.
  *
  * Counting. Each life of a producer has a number p, and its items numbers s; p
  * and s are in the item, together with its length, and its bytes are made from
@@ -64,6 +65,7 @@
 #define MAX_LIVES 4096 /* of producers, in a round */
 #define MAX_SEQ   8192 /* items that one of them puts; then another comes */
 #define MAX_SEATS 16
+#define MAX_BURST 4 /* less than the fewest seats: nobody dies twice */
 
 #define SMALL_LEN ((size_t)400)
 #define LARGE_LEN ((size_t)300000)
@@ -311,17 +313,27 @@ static void seat_empty(struct seat *seat, int status)
     seat->pid = 0;
 }
 
-static void kill_one(void)
+/* One to MAX_BURST neighbours die at once: none of them gets to mend what the
+ * others leave. They are reaped afterwards, so that their deaths overlap. */
+static void kill_some(void)
 {
-    struct seat *seat = &round_.seat[chance() % round_.n_seats];
+    unsigned first = (unsigned)(chance() % round_.n_seats);
+    unsigned n = 1 + (unsigned)(chance() % MAX_BURST);
+    struct seat *seat[MAX_BURST];
     int status;
 
-    if (!seat->pid)
-        return;
-    MUST(kill(seat->pid, SIGKILL));
-    MUST(waitpid(seat->pid, &status, 0));
-    seat_empty(seat, status);
-    seat_fill(seat);
+    for (unsigned i = 0; i < n; i++) {
+        seat[i] = &round_.seat[(first + i) % round_.n_seats];
+        if (seat[i]->pid)
+            MUST(kill(seat[i]->pid, SIGKILL));
+    }
+    for (unsigned i = 0; i < n; i++) {
+        if (!seat[i]->pid)
+            continue;
+        MUST(waitpid(seat[i]->pid, &status, 0));
+        seat_empty(seat[i], status);
+        seat_fill(seat[i]);
+    }
 }
 
 /* Producers that have put all they may leave by themselves. */
@@ -432,12 +444,12 @@ static void look(void)
 
 static void schedule_kill(int64_t now)
 {
-    /* One to five milliseconds; once in twenty, three ticks. */
+    /* One to five milliseconds; once in a hundred times, three ticks. */
     uint64_t x = chance();
 
     round_.next_kill =
         now +
-        (x % 20 == 0 ? CHUTE_MS(150) : CHUTE_MS(1) + (int64_t)(x % 4000000));
+        (x % 100 == 0 ? CHUTE_MS(150) : CHUTE_MS(1) + (int64_t)(x % 4000000));
 }
 
 static void run(int64_t end, unsigned long kills)
@@ -450,7 +462,7 @@ static void run(int64_t end, unsigned long kills)
         usleep(LOOK_US);
         look();
         if (now >= round_.next_kill && !given.peace) {
-            kill_one();
+            kill_some();
             schedule_kill(now);
         }
         replace_leavers();
@@ -481,6 +493,7 @@ static void await_leavers(bool producers, int64_t end)
 struct counts {
     unsigned long producer_kills, consumer_kills;
     unsigned long items, lost, doubled, torn, disorder, unreturned, rescues;
+    unsigned long excess; /* lost beyond what killed consumers may have held */
     int64_t stall_ns;
 };
 
@@ -528,8 +541,10 @@ static void settle(struct counts *counts)
                            : round_.tail.worst_ns;
     /* put gives nothing back to its caller when it is killed, get gives
      * nothing to its journal: one item each. */
-    if (counts->lost > counts->consumer_kills)
+    if (counts->lost > counts->consumer_kills) {
+        counts->excess = counts->lost - counts->consumer_kills;
         wrong("more lost than consumers killed");
+    }
     if (counts->unreturned > counts->producer_kills)
         wrong("more published than producers killed");
     if (given.peace && counts->rescues)
@@ -618,6 +633,7 @@ static void add(struct counts *total, const struct counts *counts)
     total->disorder += counts->disorder;
     total->unreturned += counts->unreturned;
     total->rescues += counts->rescues;
+    total->excess += counts->excess;
     if (counts->stall_ns > total->stall_ns)
         total->stall_ns = counts->stall_ns;
 }
@@ -697,5 +713,9 @@ int main(int argc, char **argv)
         "published by a producer that was; seed %llu\n",
         (unsigned long long)given.seed);
     puts(well ? "soak: the promise held" : "soak: BROKEN");
+    torture_row(given.peace ? "peace" : "soak",
+                given.peace ? total.items
+                            : total.producer_kills + total.consumer_kills,
+                total.excess, total.doubled, total.torn, total.stall_ns);
     return well ? 0 : EXIT_BROKEN;
 }
