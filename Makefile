@@ -29,6 +29,11 @@ tsan: ## the tests under the thread sanitizer
 	@scripts/build $(BUILD)-tsan -Db_sanitize=thread -Db_lundef=false
 	@scripts/run-tests $(BUILD)-tsan --no-suite docs --no-suite torture
 
+tsan-long: ## ten million operations of threads under the thread sanitizer
+	@scripts/setup
+	@scripts/build $(BUILD)-tsan -Db_sanitize=thread -Db_lundef=false
+	@CHUTE_TEST_OPS=10000000 $(BUILD)-tsan/tests/stress-threads
+
 clang: ## the unit tests, built by clang
 	@scripts/setup clang
 	@CC=clang scripts/build $(BUILD)-clang --werror
@@ -60,6 +65,15 @@ model: ## search the models of lock, event and queue with Spin
 	@scripts/setup model
 	@tests/model/run
 
+mutants: ## seed mistakes, one after the other, and see that tests fail
+	@scripts/setup mutants
+	@tests/mutants/run
+
+coverage: ## the branches of src/ that the tests take; fails below 90 %
+	@scripts/setup check coverage
+	@scripts/build $(BUILD)-coverage --buildtype=debugoptimized -Db_coverage=true
+	@scripts/coverage $(BUILD)-coverage
+
 bench: bench-codec ## measure against pipe(2), and the codec against CPython's
 	@$(BUILD)-bench/bench/throughput
 
@@ -79,7 +93,8 @@ format: ## let clang-format put the sources right
 
 clean: ## remove what was built
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang $(BUILD)-bench \
-		$(BUILD)-fuzz $(BUILD)-O0 $(BUILD)-clang-O0
+		$(BUILD)-fuzz $(BUILD)-O0 $(BUILD)-clang-O0 $(BUILD)-coverage
 
-.PHONY: help demo check build asan tsan clang torture torture-long \
-	differential fuzz model bench bench-codec pairings bench-net format clean
+.PHONY: help demo check build asan tsan tsan-long clang torture torture-long \
+	differential fuzz model mutants coverage bench bench-codec bench-net \
+	pairings format clean

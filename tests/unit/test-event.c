@@ -2,6 +2,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -133,4 +134,68 @@ TEST(a_wake_for_all_reaches_all)
     reap_all();
     CHECK_EQ(atomic_load(&s->n_woken), 4);
     shared_free(s);
+}
+
+/* -- the two barriers ------------------------------------------------------- */
+
+/* Where two processors are free, a second or less; on a busy machine every
+ * round costs a turn, and fewer have to do. */
+#define N_ROUNDS   300000
+#define LONGEST_NS INT64_C(5000000000)
+
+/* One round is one look at each other, as nearly at once as may be. */
+struct duel {
+    struct shm_event event;
+    _Alignas(128) _Atomic uint32_t data;
+    _Alignas(128) _Atomic uint32_t lock;
+    _Alignas(128) _Atomic uint32_t started; /* the last round that may begin */
+    _Alignas(128) _Atomic bool over;
+    _Alignas(128) _Atomic uint32_t finished; /* the waker's last round */
+};
+
+static void spin_until(_Atomic uint32_t *word, uint32_t value)
+{
+    for (int i = 0; atomic_load(word) != value; i++)
+        if (i % 1024 == 1023)
+            plat_yield();
+}
+
+static void *wake_each_round(void *arg)
+{
+    struct duel *duel = arg;
+
+    for (uint32_t round = 1; round <= N_ROUNDS; round++) {
+        spin_until(&duel->started, round);
+        if (atomic_load(&duel->over))
+            break;
+        atomic_store_explicit(&duel->data, round, memory_order_relaxed);
+        (void)atomic_exchange(&duel->lock, 0); /* as lock_drop() does */
+        event_wake(&duel->event, 1);
+        atomic_store(&duel->finished, round);
+    }
+    return NULL;
+}
+
+TEST(either_the_waiter_sees_the_data_or_the_waker_the_waiter)
+{
+    static struct duel duel;
+    int64_t end = plat_now() + LONGEST_NS;
+    pthread_t waker;
+
+    CHECK_OK(-pthread_create(&waker, NULL, wake_each_round, &duel));
+    for (uint32_t round = 1; round <= N_ROUNDS; round++) {
+        atomic_store(&duel.over, plat_expired(end));
+        atomic_store(&duel.started, round);
+        if (atomic_load(&duel.over))
+            break;
+        for (uint32_t i = 0; i < round % 64; i++)
+            plat_pause(); /* not always first */
+        uint32_t seen = event_arm(&duel.event);
+        bool missed =
+            atomic_load_explicit(&duel.data, memory_order_relaxed) != round;
+        spin_until(&duel.finished, round);
+        if (missed)
+            CHECK(atomic_load(&duel.event.word) != seen);
+    }
+    CHECK_OK(-pthread_join(waker, NULL));
 }

@@ -1,6 +1,7 @@
 /* test-ring.c - src/shm/ring.c: items go in and come out, whole and in order.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,6 +147,25 @@ TEST(growth_at_the_wrap_of_positions_keeps_the_order)
     region_chain_free(&chain);
 }
 
+/* The next region begins at a small number, head stands at a large one. */
+TEST(a_region_that_ends_beyond_the_wrap_is_not_left_before)
+{
+    struct region_chain chain;
+    uint64_t word = 0xffffff00;
+
+    ring_new(&chain, 10000, 16 * MIB);
+    atomic_store(&chain.shm->region[0].start, 0xffffff00);
+    atomic_store(&chain.shm->head, word);
+    atomic_store(&chain.shm->tail, word);
+    for (size_t n = 0; n < 400; n++)
+        CHECK_OK(put(&chain, n, n % 4000));
+    CHECK(atomic_load(&chain.shm->last) > 0);
+    for (size_t n = 0; n < 400; n++)
+        check_get(&chain, n, n % 4000);
+    CHECK_EQ(get(&chain), RING_EMPTY);
+    region_chain_free(&chain);
+}
+
 TEST(a_queue_of_three_holds_three)
 {
     struct region_chain chain;
@@ -284,6 +304,56 @@ TEST(a_record_that_cannot_be_is_an_error)
     CHECK_ERR(get(&chain), CHUTE_ECORRUPT);
     atomic_store(record, 20);
     check_get(&chain, 0, 20);
+    region_chain_free(&chain);
+}
+
+/* A peer that writes a good length and a bad one in turn. */
+struct flipper {
+    _Atomic uint64_t *record;
+    _Atomic bool over;
+};
+
+static void *flip(void *arg)
+{
+    struct flipper *flipper = arg;
+    bool good = false;
+    int n = 0;
+
+    while (!atomic_load_explicit(&flipper->over, memory_order_relaxed)) {
+        atomic_store_explicit(flipper->record, good ? 20 : 0x7fffffff,
+                              memory_order_relaxed);
+        good = !good;
+        for (int i = 0; i < n % 7; i++)
+            plat_pause();
+        n += good;
+    }
+    return NULL;
+}
+
+TEST(a_length_that_changes_under_the_getter_is_read_once)
+{
+    int64_t end = plat_now() + INT64_C(4000000000);
+    struct flipper flipper = {0};
+    struct region_chain chain;
+    struct region_view *view;
+    pthread_t thread;
+    char buf[4];
+    size_t len;
+
+    ring_new(&chain, 100, MIB);
+    CHECK_OK(put(&chain, 0, 20));
+    CHECK_OK(region_put_view(&chain, &view));
+    flipper.record = (_Atomic uint64_t *)(void *)view->mem;
+    CHECK_OK(-pthread_create(&thread, NULL, flip, &flipper));
+    for (int i = 0; i < 20000000 && !(i % 1000 == 0 && plat_expired(end));
+         i++) {
+        int r = ring_get(&chain, buf, sizeof buf, &len, PLAT_NEVER, &state);
+        CHECK(r == CHUTE_ECORRUPT || r == CHUTE_EMSGSIZE);
+        if (r == CHUTE_EMSGSIZE)
+            CHECK_EQ(len, 20);
+    }
+    atomic_store(&flipper.over, true);
+    CHECK_OK(-pthread_join(thread, NULL));
     region_chain_free(&chain);
 }
 
