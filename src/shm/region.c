@@ -268,7 +268,7 @@ static int short_of(const struct region_chain *chain, int r)
 }
 
 static int append(struct region_chain *chain, uint32_t tail_pos,
-                  uint32_t n_units)
+                  uint32_t n_units, struct region_view **ret_view)
 {
     uint32_t number = last_of(chain) + 1;
     uint64_t len = (uint64_t)n_units * SHM_UNIT, offset;
@@ -289,10 +289,12 @@ static int append(struct region_chain *chain, uint32_t tail_pos,
     }
     add_region(chain, number, offset, n_units, tail_pos);
     view_replace(&chain->put_view, view);
+    *ret_view = view;
     return 0;
 }
 
-int region_grow(struct region_chain *chain, uint32_t tail_pos, uint32_t need)
+int region_grow(struct region_chain *chain, uint32_t tail_pos, uint32_t need,
+                struct region_view **ret_view)
 {
     uint64_t offset;
     uint32_t n_units;
@@ -306,11 +308,12 @@ int region_grow(struct region_chain *chain, uint32_t tail_pos, uint32_t need)
     while (n_units < need);
     if (n_units > most_units(chain))
         n_units = most_units(chain);
-    return append(chain, tail_pos, n_units);
+    return append(chain, tail_pos, n_units, ret_view);
 }
 
 int region_shrink(struct region_chain *chain, uint32_t tail_pos)
 {
+    struct region_view *view;
     uint64_t offset;
     uint32_t n_units;
     int r = place_of(chain, last_of(chain), &offset, &n_units);
@@ -318,7 +321,7 @@ int region_shrink(struct region_chain *chain, uint32_t tail_pos)
     if (r < 0 || n_units <= REGION_KEEP_UNITS ||
         last_of(chain) - first_of(chain) + N_GROWTHS >= SHM_N_REGIONS)
         return r;
-    r = append(chain, tail_pos, REGION_BASE_UNITS);
+    r = append(chain, tail_pos, REGION_BASE_UNITS, &view);
     if (r == 0)
         atomic_store_explicit(&chain->shm->shrunk_at, plat_now(),
                               memory_order_relaxed);

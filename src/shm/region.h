@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "shm/layout.h"
+#include "shm/lock.h"
 
 /* Regions begin with this many units, or with all that the queue may use. */
 #define REGION_BASE_UNITS (65536 / SHM_UNIT)
@@ -31,6 +32,9 @@ struct region_chain {
     bool named;         /* a file of the file system's, not sealed memory */
     uint64_t pid_namespace;
     size_t map_len;
+    /* Of put_lock and get_lock, for the views. */
+    struct lock_guard put_guard;
+    struct lock_guard get_guard;
     /* The region that each side works on. Changed under that side's lock by
      * one store of a pointer, so that a child forked at any moment has either
      * the old view or the new one. */
@@ -69,9 +73,11 @@ uint32_t region_used(struct region_chain *chain, uint32_t tail_pos,
                      uint32_t used);
 
 /* Under put_lock. Add a region that begins at tail_pos and has room for `need`
- * units: twice as large as the last, or more. -EAGAIN: there is no slot until
- * gets have left an old region; -ENOMEM and others: nothing has changed. */
-int region_grow(struct region_chain *chain, uint32_t tail_pos, uint32_t need);
+ * units: twice as large as the last, or more. *ret_view is what was made, and
+ * not what the table says of it by now. -EAGAIN: there is no slot until gets
+ * have left an old region; -ENOMEM and others: nothing has changed. */
+int region_grow(struct region_chain *chain, uint32_t tail_pos, uint32_t need,
+                struct region_view **ret_view);
 
 /* Under put_lock, the queue being empty. If the last region is larger than an
  * empty queue keeps, add one of the size that a new queue has. Failure changes

@@ -203,10 +203,8 @@ static int make_room(struct region_chain *chain, struct ring_state state,
     uint32_t used = region_used(chain, pos, ring_units(state));
     if ((uint64_t)used + need <= (*ret_view)->n_units)
         return 0;
-    r = region_grow(chain, pos, need);
-    if (r == -EAGAIN)
-        return RING_TIGHT;
-    return r < 0 ? r : region_put_view(chain, ret_view);
+    r = region_grow(chain, pos, need, ret_view);
+    return r == -EAGAIN ? RING_TIGHT : r;
 }
 
 int ring_put(struct region_chain *chain, const void *data, size_t len,

@@ -39,6 +39,16 @@ static uint32_t get_number(struct region_chain *chain, uint32_t head_pos)
     return view->number;
 }
 
+static int grow(struct region_chain *chain, uint32_t tail_pos, uint32_t need)
+{
+    struct region_view *view = NULL;
+    int r = region_grow(chain, tail_pos, need, &view);
+
+    CHECK((r == 0) == (view != NULL));
+    CHECK(r < 0 || view->n_units >= need);
+    return r;
+}
+
 TEST(a_new_queue_has_one_small_region)
 {
     struct region_chain chain;
@@ -56,9 +66,9 @@ TEST(growth_doubles_or_fits_the_one_that_needs_more)
     struct region_chain chain;
 
     chain_new(&chain, HUGE);
-    CHECK_OK(region_grow(&chain, 100, 10));
+    CHECK_OK(grow(&chain, 100, 10));
     CHECK_EQ(put_units(&chain), 2 * BASE);
-    CHECK_OK(region_grow(&chain, 200, 20 * BASE));
+    CHECK_OK(grow(&chain, 200, 20 * BASE));
     CHECK_EQ(put_units(&chain), 32 * BASE);
     CHECK_EQ(get_number(&chain, 50), 0);
     region_chain_free(&chain);
@@ -69,10 +79,10 @@ TEST(growth_ends_at_what_the_queue_may_hold)
     struct region_chain chain;
 
     chain_new(&chain, 3 * BASE);
-    CHECK_OK(region_grow(&chain, 100, 10));
-    CHECK_OK(region_grow(&chain, 200, 10));
+    CHECK_OK(grow(&chain, 100, 10));
+    CHECK_OK(grow(&chain, 200, 10));
     CHECK_EQ(put_units(&chain), 4 * BASE);
-    CHECK_OK(region_grow(&chain, 300, 3 * BASE));
+    CHECK_OK(grow(&chain, 300, 3 * BASE));
     CHECK_EQ(put_units(&chain), 4 * BASE);
     region_chain_free(&chain);
 }
@@ -83,7 +93,7 @@ TEST(what_is_written_in_the_new_region_is_read_there)
     struct region_view *put_view, *get_view;
 
     chain_new(&chain, HUGE);
-    CHECK_OK(region_grow(&chain, 8, 10));
+    CHECK_OK(grow(&chain, 8, 10));
     CHECK_OK(region_put_view(&chain, &put_view));
     put_view->mem[5] = 'x';
     CHECK_OK(region_get_view(&chain, 8, &get_view));
@@ -98,8 +108,8 @@ TEST(a_drained_region_gives_its_pages_back)
     struct region_chain chain;
 
     chain_new(&chain, HUGE);
-    CHECK_OK(region_grow(&chain, 100, HUGE / 8));
-    CHECK_OK(region_grow(&chain, 200, 10));
+    CHECK_OK(grow(&chain, 100, HUGE / 8));
+    CHECK_OK(grow(&chain, 200, 10));
     CHECK(held(&chain) > HUGE * 3 / 8 * SHM_UNIT);
     CHECK_EQ(get_number(&chain, 100), 1);
     CHECK_EQ(get_number(&chain, 150), 1);
@@ -115,7 +125,7 @@ TEST(an_emptied_queue_goes_back_to_a_small_region)
 
     chain_new(&chain, HUGE);
     CHECK(!region_is_excess(&chain));
-    CHECK_OK(region_grow(&chain, 0, HUGE / 4));
+    CHECK_OK(grow(&chain, 0, HUGE / 4));
     CHECK_EQ(get_number(&chain, 0), 1);
     CHECK(region_is_excess(&chain));
     CHECK_OK(region_shrink(&chain, 777));
@@ -135,7 +145,7 @@ TEST(several_regions_may_begin_at_one_position)
 
     chain_new(&chain, HUGE);
     for (int i = 0; i < 3; i++)
-        CHECK_OK(region_grow(&chain, 64, 10));
+        CHECK_OK(grow(&chain, 64, 10));
     CHECK_EQ(get_number(&chain, 64), 3);
     region_chain_free(&chain);
 }
@@ -146,11 +156,11 @@ TEST(there_are_so_many_regions_and_no_more)
 
     chain_new(&chain, BASE);
     for (uint32_t i = 1; i < SHM_N_REGIONS; i++)
-        CHECK_OK(region_grow(&chain, i, 10));
-    CHECK_EQ(region_grow(&chain, 1000, 10), -EAGAIN);
+        CHECK_OK(grow(&chain, i, 10));
+    CHECK_EQ(grow(&chain, 1000, 10), -EAGAIN);
     CHECK_EQ(get_number(&chain, 1), 1);
-    CHECK_OK(region_grow(&chain, 1000, 10));
-    CHECK_EQ(region_grow(&chain, 1000, 10), -EAGAIN);
+    CHECK_OK(grow(&chain, 1000, 10));
+    CHECK_EQ(grow(&chain, 1000, 10), -EAGAIN);
     region_chain_free(&chain);
 }
 
@@ -162,12 +172,12 @@ TEST(shrinking_leaves_slots_for_all_the_growth_that_may_follow)
     chain_new(&chain, HUGE);
     do { /* shrunk and grown again, and no get has left a region */
         last = atomic_load(&chain.shm->last);
-        CHECK_OK(region_grow(&chain, 0, HUGE / 64));
+        CHECK_OK(grow(&chain, 0, HUGE / 64));
         CHECK_OK(region_shrink(&chain, 0));
     } while (atomic_load(&chain.shm->last) == last + 2);
     /* With the one above 17 doublings: from 64 KiB to 8 GiB. */
     for (int i = 0; i < 16; i++)
-        CHECK_OK(region_grow(&chain, 0, 10));
+        CHECK_OK(grow(&chain, 0, 10));
     region_chain_free(&chain);
 }
 
@@ -177,7 +187,7 @@ TEST(units_before_the_last_regions_start_are_not_in_it)
 
     chain_new(&chain, HUGE);
     CHECK_EQ(region_used(&chain, 500, 500), 500);
-    CHECK_OK(region_grow(&chain, 500, 10));
+    CHECK_OK(grow(&chain, 500, 10));
     CHECK_EQ(region_used(&chain, 700, 700), 200);
     CHECK_EQ(get_number(&chain, 500), 1);
     CHECK_EQ(region_used(&chain, 700, 150), 150);
@@ -196,7 +206,7 @@ TEST(what_a_dead_grower_had_reserved_is_given_back)
     region_mend(&chain);
     CHECK_EQ(held(&chain), before);
     CHECK_EQ(put_units(&chain), BASE);
-    CHECK_OK(region_grow(&chain, 0, 10));
+    CHECK_OK(grow(&chain, 0, 10));
     region_chain_free(&chain);
 }
 
@@ -206,7 +216,7 @@ TEST(a_table_overwritten_by_a_peer_is_an_error)
     struct region_view *view;
 
     chain_new(&chain, HUGE);
-    CHECK_OK(region_grow(&chain, 100, 10));
+    CHECK_OK(grow(&chain, 100, 10));
     struct shm_region good = {0}, *slot = &chain.shm->region[1];
     atomic_store(&good.offset, atomic_load(&slot->offset));
 
@@ -249,7 +259,7 @@ TEST(growth_that_fails_changes_nothing)
     chain_new(&chain, HUGE);
     uint64_t before = held(&chain);
     FAULT_LOOP (n) {
-        int r = region_grow(&chain, 100, 10);
+        int r = grow(&chain, 100, 10);
 
         if (r < 0) {
             CHECK(fault_fired());
