@@ -359,7 +359,8 @@ static int take(chute_conn *conn, struct place *place, pid_t pid,
 /* The lock; and what has to be done if its last owner died with it. */
 static int lock(chute_conn *conn, int64_t deadline, bool interruptible)
 {
-    int r = lock_take(&conn->own->recv_lock, deadline, interruptible);
+    int r = lock_take_guarded(&conn->own->recv_lock, &conn->recv_guard,
+                              deadline, interruptible);
 
     if (r == LOCK_DIED)
         conn_look_forget(conn);
@@ -381,7 +382,7 @@ int conn_take(chute_conn *conn, struct place *place, pid_t pid,
                        : kept     ? TAKE_MISSES_OTHERS
                                   : TAKE_MISSES_ALL;
     }
-    lock_drop(&conn->own->recv_lock);
+    lock_drop_guarded(&conn->own->recv_lock, &conn->recv_guard);
     return r;
 }
 
@@ -393,7 +394,7 @@ void conn_take_back(chute_conn *conn, struct message *m)
         return;
     }
     keep_whole(conn, m);
-    lock_drop(&conn->own->recv_lock);
+    lock_drop_guarded(&conn->own->recv_lock, &conn->recv_guard);
 }
 
 void conn_take_forget(chute_conn *conn)

@@ -20,6 +20,7 @@
 #include "ipc/message.h"
 #include "plat/io.h"
 #include "shm/layout.h"
+#include "shm/lock.h"
 
 #define CONN_LOOK_LEN 16384
 
@@ -41,6 +42,8 @@ struct chute_conn {
     struct pipe_memory *memory;
     struct shm_conn *own;
     struct shm_conn *peer;
+
+    struct lock_guard recv_guard; /* of own->recv_lock */
 
     /* All under own->recv_lock, but for a glance at kept_by. */
     struct message *part;  /* the beginning of the next message */

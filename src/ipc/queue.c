@@ -73,15 +73,15 @@ static int put_once(chute_queue *queue, const void *data, size_t len,
                     struct ring_state *ret_state)
 {
     struct region_chain *chain = &queue->chain;
-    int r = lock_take(&chain->shm->put_lock, patience->lock_deadline,
-                      queue->interruptible);
+    int r = lock_take_guarded(&chain->shm->put_lock, &chain->put_guard,
+                              patience->lock_deadline, queue->interruptible);
 
     if (r < 0)
         return r;
     if (r == LOCK_DIED)
         region_mend(chain);
     r = ring_put(chain, data, len, patience->copy_deadline, ret_state);
-    lock_drop(&chain->shm->put_lock);
+    lock_drop_guarded(&chain->shm->put_lock, &chain->put_guard);
     return r;
 }
 
@@ -173,20 +173,20 @@ static void give_back(chute_queue *queue)
     struct ring_state state;
     struct region_view *view;
 
-    int r = lock_take(&shm->put_lock, 0, false);
+    int r = lock_take_guarded(&shm->put_lock, &chain->put_guard, 0, false);
     if (r < 0)
         return;
     if (r == LOCK_DIED)
         region_mend(chain);
     if (ring_is_empty(chain, &state))
         (void)region_shrink(chain, (uint32_t)state.tail);
-    lock_drop(&shm->put_lock);
+    lock_drop_guarded(&shm->put_lock, &chain->put_guard);
 
-    if (lock_take(&shm->get_lock, 0, false) < 0)
+    if (lock_take_guarded(&shm->get_lock, &chain->get_guard, 0, false) < 0)
         return;
     if (ring_is_empty(chain, &state))
         (void)region_get_view(chain, (uint32_t)state.head, &view);
-    lock_drop(&shm->get_lock);
+    lock_drop_guarded(&shm->get_lock, &chain->get_guard);
 }
 
 /* ring_get, or ring_peek. */
@@ -204,12 +204,12 @@ static int get_once(chute_queue *queue, ring_reader *read, void *buf,
 
     if (ring_is_empty(chain, ret_state))
         return closed ? CHUTE_EOF : RING_EMPTY;
-    int r = lock_take(&chain->shm->get_lock, patience->lock_deadline,
-                      queue->interruptible);
+    int r = lock_take_guarded(&chain->shm->get_lock, &chain->get_guard,
+                              patience->lock_deadline, queue->interruptible);
     if (r < 0)
         return r;
     r = read(chain, buf, cap, ret_len, patience->copy_deadline, ret_state);
-    lock_drop(&chain->shm->get_lock);
+    lock_drop_guarded(&chain->shm->get_lock, &chain->get_guard);
     return r;
 }
 

@@ -113,6 +113,9 @@ static inline void plat_fence_after_rmw(void)
 /* Whether a thread of that name lives in our PID namespace. */
 bool plat_alive(uint32_t tid);
 
+/* Whether a thread of that name lives in the process `pid`. */
+bool plat_thread_alive(pid_t pid, uint32_t tid);
+
 /* Let somebody else run on this processor. */
 void plat_yield(void);
 

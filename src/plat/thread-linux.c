@@ -144,6 +144,11 @@ bool plat_alive(uint32_t tid)
     return kill((pid_t)tid, 0) == 0 || errno != ESRCH;
 }
 
+bool plat_thread_alive(pid_t pid, uint32_t tid)
+{
+    return syscall(SYS_tgkill, pid, tid, 0) == 0 || errno != ESRCH;
+}
+
 int plat_wait(_Atomic uint32_t *word, uint32_t seen, int64_t deadline)
 {
     struct timespec at = {.tv_sec = (time_t)(deadline / 1000000000),

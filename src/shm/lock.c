@@ -28,11 +28,21 @@
  * list was damaged by others). Once a second a waiter asks whether the owner
  * that it has seen all that time is alive at all.
  *
- * Proof: tests/unit/test-lock.c, tests/torture/strand.c, tests/model/.
+ * Guards. What is said so far holds among those who keep to the protocol. One
+ * who does not can write 0 into the word of a lock that is held, and a second
+ * thread comes in. In shared memory that does no more than any other garbage;
+ * but the handle of a queue or connection has private memory that is changed
+ * under the same lock, and two threads in there would unmap each other's
+ * mappings. Hence a guard in the handle: one compare-and-swap on a line that the
+ * process has to itself.
+ *
+ * Proof: tests/unit/test-lock.c, tests/stress/hostile.c, tests/torture/strand.c,
+ * tests/model/.
  */
 #include <errno.h>
 
 #include "base/fail.h"
+#include "chute/error.h"
 #include "shm/lock.h"
 #include "shm/tick.h"
 
@@ -203,4 +213,49 @@ void lock_drop(struct shm_lock *lock)
     if (v & PLAT_WAITERS)
         plat_wake(&lock->word, 1);
     plat_pend(self, NULL);
+}
+
+/* -- guards ----------------------------------------------------------------- */
+
+/* Become the holder in place of *found; false, and who it is, if that is not
+ * the holder. */
+static bool guard_swap(struct lock_guard *guard, uint64_t *found, uint64_t mine)
+{
+    /* acquire: pairs with the release in lock_drop_guarded(). */
+    return atomic_compare_exchange_strong_explicit(&guard->holder, found, mine,
+                                                   memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+
+static bool guard_take(struct lock_guard *guard)
+{
+    const struct plat_self *self = &plat_self_;
+    uint64_t mine = (uint64_t)self->epoch << 32 | self->tid, found = 0;
+
+    if (guard_swap(guard, &found, mine))
+        return true;
+    /* Of a thread that has ended inside, or of one of the parent's, at the fork:
+     * then nobody is there. */
+    bool gone = found >> 32 != self->epoch ||
+                !plat_thread_alive(self->pid, (uint32_t)found);
+    return gone && guard_swap(guard, &found, mine);
+}
+
+int lock_take_guarded(struct shm_lock *lock, struct lock_guard *guard,
+                      int64_t deadline, bool interruptible)
+{
+    int r = lock_take(lock, deadline, interruptible);
+
+    if (r >= 0 && !guard_take(guard)) {
+        lock_drop(lock);
+        return fail(CHUTE_ECORRUPT);
+    }
+    return r;
+}
+
+void lock_drop_guarded(struct shm_lock *lock, struct lock_guard *guard)
+{
+    /* release: pairs with the acquire in guard_take(). */
+    atomic_store_explicit(&guard->holder, 0, memory_order_release);
+    lock_drop(lock);
 }

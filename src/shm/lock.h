@@ -2,6 +2,8 @@
 #ifndef SHM_LOCK_H
 #define SHM_LOCK_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "plat/plat.h"
@@ -19,5 +21,20 @@ int lock_take(struct shm_lock *lock, int64_t deadline, bool interruptible);
 
 /* Let go of a lock that the calling thread holds. */
 void lock_drop(struct shm_lock *lock);
+
+/* A lock, and beside it what this process keeps to itself and changes under it:
+ * mappings, messages half received. Whoever can write the shared memory can let
+ * two threads into the lock at once. That may garble what is shared, but not
+ * what is private: so the guard, which is private too, lets one of them in.
+ * All zero is a free guard. One that a child inherits is free as well. */
+struct lock_guard {
+    _Atomic uint64_t holder; /* {epoch:32 high, tid:32 low}; 0: nobody */
+};
+
+/* lock_take and lock_drop with a guard. CHUTE_ECORRUPT: another thread of this
+ * process is inside already, and the lock has not been taken. */
+int lock_take_guarded(struct shm_lock *lock, struct lock_guard *guard,
+                      int64_t deadline, bool interruptible);
+void lock_drop_guarded(struct shm_lock *lock, struct lock_guard *guard);
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "chute/common.h"
+#include "chute/error.h"
 #include "shm/lock.h"
 #include "test.h"
 
@@ -259,5 +260,77 @@ TEST(threads_and_processes_exclude_each_other)
     CHECK_EQ(s->counter, 8 * N_ROUNDS);
     CHECK_EQ(atomic_load(&s->lock.word), 0);
     CHECK_EQ(atomic_load(&s->lock.n_rescues), 0);
+    shared_free(s);
+}
+
+/* -- guards ----------------------------------------------------------------- */
+
+static struct lock_guard guard;
+static struct shm_lock *lock;
+
+static int take_guarded(void)
+{
+    return lock_take_guarded(lock, &guard, in_ms(1000), false);
+}
+
+static void *be_refused(void *unused)
+{
+    CHECK_ERR(take_guarded(), CHUTE_ECORRUPT);
+    return unused;
+}
+
+TEST(a_guard_keeps_a_second_thread_out_where_the_word_was_overwritten)
+{
+    struct shared *s = shared_new();
+    pthread_t thread;
+
+    lock = &s->lock;
+    CHECK_OK(take_guarded());
+    atomic_store(&lock->word, 0); /* as a hostile peer would */
+    CHECK_OK(pthread_create(&thread, NULL, be_refused, NULL));
+    CHECK_OK(pthread_join(thread, NULL));
+    lock_drop_guarded(lock, &guard);
+    CHECK_OK(take_guarded());
+    lock_drop_guarded(lock, &guard);
+    shared_free(s);
+}
+
+TEST(a_guard_that_a_child_inherits_is_free)
+{
+    struct shared *s = shared_new();
+    int status;
+
+    lock = &s->lock;
+    CHECK_OK(take_guarded());
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        CHECK_OK(take_guarded()); /* once the parent has let go */
+        lock_drop_guarded(lock, &guard);
+        _exit(0);
+    }
+    usleep(20000);
+    lock_drop_guarded(lock, &guard);
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(status, 0);
+    shared_free(s);
+}
+
+static void *end_inside(void *unused)
+{
+    CHECK_OK(take_guarded());
+    return unused;
+}
+
+TEST(a_guard_whose_thread_has_ended_is_free)
+{
+    struct shared *s = shared_new();
+    pthread_t thread;
+
+    lock = &s->lock;
+    CHECK_OK(pthread_create(&thread, NULL, end_inside, NULL));
+    CHECK_OK(pthread_join(thread, NULL));
+    CHECK_EQ(take_guarded(), LOCK_DIED);
+    lock_drop_guarded(lock, &guard);
     shared_free(s);
 }
