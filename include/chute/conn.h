@@ -11,7 +11,7 @@
  * If a process is killed in the middle of a message too large to go at once,
  * the stream cannot be continued by anybody: that end then gives
  * CHUTE_EPARTIAL for ever (in the direction concerned), and so does the peer's
- * recv after the last whole message.
+ * recv after the last whole message; or CHUTE_EOF, if nothing of it had left.
  */
 #ifndef CHUTE_CONN_H
 #define CHUTE_CONN_H
