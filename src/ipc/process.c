@@ -67,7 +67,8 @@ struct start {
     void *arg;
     const struct chute_process_options *options;
     pid_t parent;
-    int gate[2]; /* [0] is the child's */
+    chute_process *process; /* the parent's; the child has a copy, too */
+    int gate[2];            /* [0] is the child's */
 };
 
 /* -- the child's side ------------------------------------------------------ */
@@ -121,6 +122,7 @@ _Noreturn static void be_child(const struct start *start)
     drop(start->options->drop);
     child_admit_signals();
     int result = start->fn(start->arg);
+    process_undo(start->process);
     (void)fflush(NULL);
     int exitcode = result & 255;
     _exit(exitcode == 0 && result < 0 ? EXIT_FAILURE : exitcode);
@@ -129,8 +131,9 @@ _Noreturn static void be_child(const struct start *start)
 /* -- the parent's side ----------------------------------------------------- */
 
 /* Fork, and get hold of the child while it waits at the gate. */
-static int fork_to_gate(chute_process *process, struct start *start)
+static int fork_to_gate(struct start *start)
 {
+    chute_process *process = start->process;
     pid_t pid;
     int r = child_fork(&pid);
 
@@ -166,7 +169,7 @@ bury:
 }
 
 /* The same with signals held and the gate made. */
-static int start_held(chute_process *process, struct start *start)
+static int start_held(struct start *start)
 {
     sigset_t before;
 
@@ -175,7 +178,7 @@ static int start_held(chute_process *process, struct start *start)
         return r;
     (void)fflush(NULL);
     child_hold_signals(&before);
-    r = fork_to_gate(process, start);
+    r = fork_to_gate(start);
     child_let_signals(&before);
     for (int i = 0; i < 2; i++)
         if (start->gate[i] >= 0)
@@ -220,9 +223,12 @@ int chute_process_start(chute_process **ret_process, chute_process_fn *fn,
     chute_process *process = process_new(known.name ? known.name : "");
     if (!process)
         return fail(CHUTE_ENOMEM);
-    struct start start = {
-        .fn = fn, .arg = arg, .options = &known, .parent = process->parent};
-    r = start_held(process, &start);
+    struct start start = {.fn = fn,
+                          .arg = arg,
+                          .options = &known,
+                          .parent = process->parent,
+                          .process = process};
+    r = start_held(&start);
     if (r < 0) {
         process_undo(process);
         return r;
