@@ -67,10 +67,11 @@ struct chute_listener {
     struct chute_net_options options;
     struct place place;
     char address[ADDRESS_TEXT_MAX];
-    pthread_mutex_t lock;
-    struct pending *oldest, *newest;
+    struct pending *oldest, *newest; /* whose thread has `taken` the set */
 
-    pthread_mutex_t facts;
+    pthread_mutex_t facts; /* guards: */
+    bool taken;
+    pthread_cond_t is_free; /* not taken any more; its clock is monotonic */
     uint64_t n_pending;
     uint64_t n_accepted, n_refused;
     int last_refusal;
@@ -243,8 +244,14 @@ static int advance(chute_listener *l, struct pending *p, chute_conn **ret_conn)
 
 static void make_locks(chute_listener *l)
 {
-    pthread_mutex_init(&l->lock, NULL);
+    pthread_condattr_t monotonic;
+
     pthread_mutex_init(&l->facts, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&l->is_free, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    l->taken = false;
 }
 
 static int make_set(chute_listener *l)
@@ -284,20 +291,45 @@ static void disinherit(chute_listener *l)
     l->pid = getpid();
 }
 
+/* A mutex of its own would do, but for pthread_mutex_clocklock(3), which the
+ * thread sanitizer does not know. */
+static int take(chute_listener *l, int64_t deadline)
+{
+    struct timespec until = {(time_t)(deadline / 1000000000),
+                             (long)(deadline % 1000000000)};
+    int r = 0;
+
+    pthread_mutex_lock(&l->facts);
+    while (l->taken && r == 0)
+        r = deadline == SOCKET_NEVER
+                ? pthread_cond_wait(&l->is_free, &l->facts)
+                : pthread_cond_timedwait(&l->is_free, &l->facts, &until);
+    if (!l->taken) {
+        l->taken = true;
+        r = 0; /* free at the last moment is free */
+    }
+    pthread_mutex_unlock(&l->facts);
+    return r == 0 ? 0 : r == ETIMEDOUT ? CHUTE_ETIMEDOUT : fail(-r);
+}
+
+static void drop(chute_listener *l)
+{
+    pthread_mutex_lock(&l->facts);
+    l->taken = false;
+    pthread_cond_signal(&l->is_free);
+    pthread_mutex_unlock(&l->facts);
+}
+
 static int enter(chute_listener *l, int64_t deadline)
 {
     disinherit(l);
-    struct timespec until = {(time_t)(deadline / 1000000000),
-                             (long)(deadline % 1000000000)};
-    int r = deadline == SOCKET_NEVER
-                ? pthread_mutex_lock(&l->lock)
-                : pthread_mutex_clocklock(&l->lock, CLOCK_MONOTONIC, &until);
-    if (r != 0)
-        return r == ETIMEDOUT ? CHUTE_ETIMEDOUT : fail(-r);
+    int r = take(l, deadline);
+    if (r < 0)
+        return r;
     if (l->set < 0)
         r = make_set(l);
     if (r < 0)
-        pthread_mutex_unlock(&l->lock);
+        drop(l);
     return r;
 }
 
@@ -363,7 +395,7 @@ int chute_listener_accept(chute_listener *l, chute_conn **ret_conn,
     if (r < 0)
         return r;
     r = accept_one(l, deadline, ret_conn);
-    pthread_mutex_unlock(&l->lock);
+    drop(l);
     return r;
 }
 
@@ -428,7 +460,7 @@ chute_listener *chute_listener_free(chute_listener *l)
     socket_close(l->fd);
     place_leave(&l->place);
     net_options_done(&l->options);
-    pthread_mutex_destroy(&l->lock);
+    pthread_cond_destroy(&l->is_free);
     pthread_mutex_destroy(&l->facts);
     free(l);
     return NULL;
@@ -469,7 +501,7 @@ int chute_listener_fd(chute_listener *l)
     if (r < 0)
         return r;
     r = l->set;
-    pthread_mutex_unlock(&l->lock);
+    drop(l);
     return r;
 }
 

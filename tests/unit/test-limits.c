@@ -32,7 +32,7 @@ static void in_a_child(void (*fn)(void))
     CHECK_EQ(status, 0);
 }
 
-static void lower(int what, rlim_t limit)
+static void lower(__rlimit_resource_t what, rlim_t limit)
 {
     struct rlimit rlimit;
 
