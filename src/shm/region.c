@@ -57,7 +57,7 @@
 /* Memory is given back once in so long at most: where a producer is ahead of its
  * consumer now and behind it then, reserving it again would cost more than the
  * items do. */
-#define SHRINK_PERIOD_NS INT64_C(1000000000)
+#define SHRINK_PERIOD_NS UINT64_C(1000000000)
 
 /* What growth may need before a region is left: one for each doubling up to
  * 8 GiB, and one more. Shrinking leaves so many slots free, for a putter who
@@ -343,9 +343,12 @@ bool region_is_excess(struct region_chain *chain)
     if (atomic_load_explicit(&slot->n_units, memory_order_relaxed) <=
         REGION_KEEP_UNITS)
         return false;
-    int64_t since = plat_now() - atomic_load_explicit(&chain->shm->shrunk_at,
-                                                      memory_order_relaxed);
-    return since < 0 || since >= SHRINK_PERIOD_NS;
+    /* Unsigned, for what is read may be anything. A time yet to come is long
+     * past. */
+    uint64_t since = (uint64_t)plat_now() -
+                     (uint64_t)atomic_load_explicit(&chain->shm->shrunk_at,
+                                                    memory_order_relaxed);
+    return since >= SHRINK_PERIOD_NS;
 }
 
 uint64_t region_reserved(struct region_chain *chain)
