@@ -42,7 +42,7 @@ clang: ## the unit tests, built by clang
 pairings: build ## who meets whom: C and Python, each way, each handshake
 	@/usr/bin/python3 tests/conformance/net.py $(BUILD)/tests/conformance/net-driver --table
 
-torture: build ## kill at every instruction, at random, and when woken (20 min)
+torture: build ## kill at every instruction, at random, and when woken
 	@scripts/setup clang
 	@scripts/build $(BUILD)-O0 --werror --buildtype=debug
 	@CC=clang scripts/build $(BUILD)-clang --werror
