@@ -264,7 +264,7 @@ static void add_region(struct region_chain *chain, uint32_t number,
  * is, for that can be mended. */
 static int short_of(const struct region_chain *chain, int r)
 {
-    return r == -ENOSPC && !chain->named ? CHUTE_ENOMEM : r;
+    return r == -ENOSPC && !chain->named ? fail(CHUTE_ENOMEM) : r;
 }
 
 static int append(struct region_chain *chain, uint32_t tail_pos,
@@ -414,7 +414,7 @@ static int fill(struct region_chain *chain)
     return 0;
 }
 
-/* The same with a new file if fd is -1. */
+/* A chain in the empty file fd, or in a new one if that is -1. */
 static int make(struct region_chain *chain, int fd, uint32_t maxsize,
                 uint32_t max_units)
 {
