@@ -24,6 +24,7 @@ extern "C" {
     X(E2BIG, -E2BIG, "options made for a newer chute")                         \
     X(EACCES, -EACCES, "permission denied")                                    \
     X(EAGAIN, -EAGAIN, "a limit of the system is reached")                     \
+    X(EBUSY, -EBUSY, "somebody has it open")                                   \
     X(ECHILD, -ECHILD, "not a child of this process")                          \
     X(EDEADLK, -EDEADLK, "called from a signal handler inside the same call")  \
     X(EEXIST, -EEXIST, "the name is taken")                                    \
@@ -35,6 +36,7 @@ extern "C" {
     X(ENOMEM, -ENOMEM, "out of memory, private or shared")                     \
     X(ENOSPC, -ENOSPC,                                                         \
       "the file system is full: enlarge /dev/shm, or set CHUTE_DIR")           \
+    X(ENOTEMPTY, -ENOTEMPTY, "there are items in it")                          \
     X(EPIPE, -EPIPE, "nobody is left to receive")                              \
     X(EPROTO, -EPROTO, "the peer does not speak the message format")           \
     X(ETIMEDOUT, -ETIMEDOUT, "the time is up")                                 \

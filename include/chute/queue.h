@@ -105,6 +105,18 @@ CHUTE_API int chute_queue_open(chute_queue **ret_queue, const char *name,
  * Conditions: CHUTE_ENOENT. */
 CHUTE_API int chute_queue_unlink(const char *name);
 
+/* The same, but only if nobody has the queue open, in whatever process, and,
+ * unless `with_items` is 1, only if it is empty: to clear away what dead programs
+ * have left behind. The name of something that cannot be opened as a queue stays.
+ * Conditions: CHUTE_ENOENT, CHUTE_EBUSY (somebody has it open), CHUTE_ENOTEMPTY.
+ * Errors: as chute_queue_open. */
+CHUTE_API int chute_queue_unlink_unused(const char *name, int with_items);
+
+/* The names in the directory of chute_queue_open: a list of str, sorted. What
+ * they name need not be a queue, or one that can be opened.
+ * Ownership: *ret_names is the caller's. */
+CHUTE_API int chute_queue_list(chute_value **ret_names);
+
 /* Append v. CHUTE_ENOMEM: no memory for the item; the queue is as it was.
  * Blocks: while the queue is full; with CHUTE_NOWAIT only for a call of
  * somebody else that is copying at that moment.
@@ -168,12 +180,54 @@ struct chute_queue_stats {
                            overloaded machine perhaps one that came very late */
     uint64_t n_deaths;  /* participants that died inside a put or a get */
     uint64_t unlinked;  /* 1: it had a name, and has lost it */
+    uint64_t maxsize;   /* the options that it was made with; maxsize 0: */
+    uint64_t memory;    /* no limit */
+    uint64_t closed;    /* 1: it is */
+    int64_t oldest_ns;  /* age of the oldest item, to some milliseconds; 0 if
+                           there is none, or they come and go too fast */
+    uint64_t n_put;     /* items since it was made; and their bytes, where each
+                           item counts as a multiple of 8 */
+    uint64_t n_got;
+    uint64_t n_bytes_put;
+    uint64_t n_bytes_got;
+    uint64_t n_items_most; /* as many items as there ever were at once */
+    uint64_t n_full_waits; /* puts and gets that had to sleep */
+    uint64_t n_empty_waits;
+    uint64_t n_members; /* processes that put or get now */
+    uint64_t n_gone;    /* those that ended, or were killed, without freeing
+                           the queue: as many as have been noticed */
+    uint64_t
+        put_owner; /* the thread that is inside a put, or a get, now: its */
+    uint64_t get_owner; /* id as the system has it; 0: none. One that stays
+                           is stopped, or copies something very large */
 };
 
 /* Fill *ret_stats as far as its size goes. For tests, tools, and whoever is on
- * call: the figures are read one by one while others go on. */
+ * call: the figures are read one by one while others go on. Takes no lock, does
+ * not wait for anybody, and does not make the caller a member. */
 CHUTE_API int chute_queue_stat(chute_queue *queue,
                                struct chute_queue_stats *ret_stats);
+
+/* A process that has put, got or peeked by a handle that it has not freed. */
+struct chute_queue_member {
+    uint64_t size; /* set by the caller */
+    uint64_t pid;
+    char program[16];    /* the beginning of its program's name */
+    int64_t attached_ns; /* how long it has been a member */
+    uint64_t n_put;      /* items */
+    uint64_t n_got;
+    uint64_t n_putting; /* threads of it that wait for room now, and how long */
+    int64_t putting_ns; /* at least one of them has */
+    uint64_t n_getting; /* the same for an item */
+    int64_t getting_ns;
+};
+
+/* The members of the queue, one a call: *place is 0 before the first call, and
+ * is changed by each. At most 128 are known; the queue works for more. A process
+ * that holds the queue and has not used it is none; one with two handles is two.
+ * Conditions: CHUTE_EOF, there are no more. */
+CHUTE_API int chute_queue_member(chute_queue *queue, size_t *place,
+                                 struct chute_queue_member *ret_member);
 
 /* Let go of the queue in this process; NULL is fine. The queue itself, and what
  * is in it, live as long as any process holds it, or it has a name. Always

@@ -1,27 +1,13 @@
-/* queue-make.c - queues made, attached and opened; and let go of.
+/* queue-make.c - queues made, and let go of.
  *
  *     new        a file in memory that only descriptors lead to, sealed, so that
  *                nobody can cut it short
  *     of_fd      the same, by a descriptor that somebody has handed over
- *     open       a file with a name, in a directory that can be trusted (name.c)
  *
- * What follows from a name:
+ * Those with a name are queue-name.c's.
  *
- *     it stays      when nobody has it open, with all that is in it, until it
- *                   is unlinked or the machine goes down
- *     it appears    whole: the file is made without a name, filled, and linked;
- *                   of two who make it at once one finds the other's
- *     its memory    is a part of a file system, which may be full; so that
- *                   has an error of its own, which says what to do
- *     it is not     sealed, for such files cannot be: who may write it could
- *                   cut it short. The directory says who that is
- *
- * To open or make is a loop, for others may unlink between the two. Each turn
- * that fails is one in which somebody else got what he wanted.
- *
- * Proof: tests/unit/test-queue.c, test-queue-name.c, test-handle.c.
+ * Proof: tests/unit/test-queue.c, test-handle.c.
  */
-#include <errno.h>
 #include <stdlib.h>
 
 #include "base/fail.h"
@@ -29,9 +15,7 @@
 #include "base/options.h"
 #include "chute/error.h"
 #include "ipc/queue.h"
-#include "plat/file.h"
 #include "plat/plat.h"
-#include "shm/name.h"
 
 #define MIN_MEMORY ((uint64_t)SHM_MIN_UNITS * SHM_UNIT)
 #define MAX_MEMORY ((uint64_t)SHM_MAX_UNITS * SHM_UNIT)
@@ -39,14 +23,8 @@
 _Static_assert(MIN_MEMORY == 4096 && MAX_MEMORY == UINT64_C(8) << 30,
                "as the header says");
 
-#define DEFAULT_MODE 0600
-#define MODES        0666
-
-/* Who is so often forestalled is told so. */
-#define N_TURNS 1000
-
-static int take_options(struct chute_queue_options *options,
-                        const struct chute_queue_options *given, uint64_t flags)
+int queue_options(struct chute_queue_options *options,
+                  const struct chute_queue_options *given, uint64_t flags)
 {
     int r = options_take(options, sizeof *options, given, sizeof *options);
 
@@ -59,20 +37,14 @@ static int take_options(struct chute_queue_options *options,
     return options_flags(options->flags, flags);
 }
 
-static uint32_t maxsize_of(const struct chute_queue_options *options)
-{
-    return (uint32_t)options->maxsize;
-}
-
-static uint32_t max_units_of(const struct chute_queue_options *options)
+uint32_t queue_max_units(const struct chute_queue_options *options)
 {
     uint64_t memory = options->memory ? options->memory : MAX_MEMORY;
 
     return (uint32_t)(memory / SHM_UNIT);
 }
 
-/* A handle, to be filled. */
-static chute_queue *handle_new(const struct chute_queue_options *options)
+chute_queue *queue_handle_new(const struct chute_queue_options *options)
 {
     chute_queue *queue = mem_zalloc(sizeof *queue);
 
@@ -81,8 +53,7 @@ static chute_queue *handle_new(const struct chute_queue_options *options)
     return queue;
 }
 
-/* What came of filling it. */
-static int hand_over(chute_queue *queue, int r, chute_queue **ret_queue)
+int queue_hand_over(chute_queue *queue, int r, chute_queue **ret_queue)
 {
     if (r < 0)
         free(queue);
@@ -100,17 +71,17 @@ int chute_queue_new(chute_queue **ret_queue,
 
     if (!ret_queue)
         return fail(CHUTE_EINVAL);
-    int r = take_options(&options, given, CHUTE_INTERRUPTIBLE);
+    int r = queue_options(&options, given, CHUTE_INTERRUPTIBLE);
     if (r == 0 && options.mode)
         r = fail(CHUTE_EINVAL);
     if (r < 0)
         return r;
-    chute_queue *queue = handle_new(&options);
+    chute_queue *queue = queue_handle_new(&options);
     if (!queue)
         return fail(CHUTE_ENOMEM);
-    r = region_chain_new(&queue->chain, maxsize_of(&options),
-                         max_units_of(&options));
-    return hand_over(queue, r, ret_queue);
+    r = region_chain_new(&queue->chain, (uint32_t)options.maxsize,
+                         queue_max_units(&options));
+    return queue_hand_over(queue, r, ret_queue);
 }
 
 int chute_queue_of_fd(chute_queue **ret_queue, int fd,
@@ -120,18 +91,18 @@ int chute_queue_of_fd(chute_queue **ret_queue, int fd,
 
     if (!ret_queue)
         return fail(CHUTE_EINVAL);
-    int r = take_options(&options, given, CHUTE_INTERRUPTIBLE);
+    int r = queue_options(&options, given, CHUTE_INTERRUPTIBLE);
     if (r == 0 && (options.maxsize || options.memory || options.mode))
         r = fail(CHUTE_EINVAL);
     if (r < 0)
         return r;
-    chute_queue *queue = handle_new(&options);
+    chute_queue *queue = queue_handle_new(&options);
     if (!queue)
         return fail(CHUTE_ENOMEM);
     r = region_chain_attach(&queue->chain, fd, false);
     if (r == 0)
         plat_cloexec(fd);
-    return hand_over(queue, r, ret_queue);
+    return queue_hand_over(queue, r, ret_queue);
 }
 
 int chute_queue_fd(chute_queue *queue)
@@ -142,108 +113,9 @@ int chute_queue_fd(chute_queue *queue)
 chute_queue *chute_queue_free(chute_queue *queue)
 {
     if (queue) {
+        queue_leave(queue);
         region_chain_free(&queue->chain);
         free(queue);
     }
     return NULL;
-}
-
-/* -- with a name ------------------------------------------------------------ */
-
-static int check_named(const struct chute_queue_options *options)
-{
-    if (options->mode & ~(uint64_t)MODES)
-        return fail(CHUTE_EINVAL);
-    if ((options->flags & CHUTE_EXCLUSIVE) && !(options->flags & CHUTE_CREATE))
-        return fail(CHUTE_EINVAL);
-    return 0;
-}
-
-static int open_old(struct region_chain *chain, int dir, const char *name)
-{
-    int fd;
-
-    int r = file_open(dir, name, &fd);
-    if (r < 0)
-        return r;
-    r = region_chain_attach(chain, fd, true);
-    if (r < 0)
-        plat_close(fd);
-    return r;
-}
-
-static int make_new(struct region_chain *chain, int dir, const char *name,
-                    const struct chute_queue_options *options)
-{
-    mode_t mode = options->mode ? (mode_t)options->mode : DEFAULT_MODE;
-    int fd;
-
-    int r = file_new(dir, mode, &fd);
-    if (r == 0)
-        r = region_chain_new_in(chain, fd, maxsize_of(options),
-                                max_units_of(options));
-    if (r < 0)
-        return r;
-    r = file_publish(dir, chain->fd, name);
-    if (r < 0)
-        region_chain_free(chain);
-    return r;
-}
-
-static int open_or_make(struct region_chain *chain, int dir, const char *name,
-                        const struct chute_queue_options *options)
-{
-    bool create = options->flags & CHUTE_CREATE;
-    bool exclusive = options->flags & CHUTE_EXCLUSIVE;
-
-    for (int i = 0; i < N_TURNS; i++) {
-        int r = exclusive ? -ENOENT : open_old(chain, dir, name);
-        if (r != -ENOENT || !create)
-            return r;
-        r = make_new(chain, dir, name, options);
-        if (r != -EEXIST || exclusive)
-            return r;
-    }
-    return fail(CHUTE_EAGAIN);
-}
-
-int chute_queue_open(chute_queue **ret_queue, const char *name,
-                     const struct chute_queue_options *given)
-{
-    struct chute_queue_options options;
-    int dir;
-
-    if (!ret_queue)
-        return fail(CHUTE_EINVAL);
-    int r = name_check(name);
-    if (r == 0)
-        r = take_options(&options, given,
-                         CHUTE_INTERRUPTIBLE | CHUTE_CREATE | CHUTE_EXCLUSIVE);
-    if (r == 0)
-        r = check_named(&options);
-    if (r < 0)
-        return r;
-    chute_queue *queue = handle_new(&options);
-    if (!queue)
-        return fail(CHUTE_ENOMEM);
-    r = name_dir_open(&dir);
-    if (r == 0) {
-        r = open_or_make(&queue->chain, dir, name, &options);
-        plat_close(dir);
-    }
-    return hand_over(queue, r, ret_queue);
-}
-
-int chute_queue_unlink(const char *name)
-{
-    int dir;
-
-    int r = name_check(name);
-    if (r == 0)
-        r = name_dir_open(&dir);
-    if (r < 0)
-        return r;
-    r = file_unlink(dir, name);
-    plat_close(dir);
-    return r;
 }

@@ -1,4 +1,4 @@
-/* queue.c - the queue's public face: locks, waiting, values.
+/* queue.c - putting and getting: locks, waiting, values.
  *
  * Under it lie the ring (one item in, one out), the two locks and the two
  * events. Here they become calls that wait:
@@ -30,7 +30,6 @@
 #include "chute/pickle.h"
 #include "codec/value.h"
 #include "ipc/queue.h"
-#include "plat/file.h"
 #include "plat/plat.h"
 #include "shm/event.h"
 #include "shm/lock.h"
@@ -38,10 +37,9 @@
 #include "shm/region.h"
 #include "shm/ring.h"
 
-/* The door of every operation: a queue, and a thread that may use it. Owners
- * are known by their tid; one from another PID namespace would be taken for
- * somebody else. */
-static int enter(const chute_queue *queue)
+/* -- the door --------------------------------------------------------------- */
+
+int queue_enter(const chute_queue *queue)
 {
     int r = 0;
 
@@ -53,6 +51,62 @@ static int enter(const chute_queue *queue)
     if (self->pid_namespace != queue->chain.pid_namespace)
         return fail(CHUTE_ENAMESPACE);
     return 0;
+}
+
+/* What those who have found no place write into. */
+static struct shm_member nobody;
+
+/* Of a process's threads that come first at once one wins. */
+static uint64_t join(chute_queue *queue, uint64_t found, uint32_t epoch)
+{
+    struct shm_queue *shm = queue->chain.shm;
+    uint32_t place = member_join(shm);
+    uint64_t mine = (uint64_t)epoch << 32 | place;
+
+    /* relaxed: all that it leads to is atomic. */
+    if (atomic_compare_exchange_strong_explicit(&queue->membership, &found,
+                                                mine, memory_order_relaxed,
+                                                memory_order_relaxed))
+        return mine;
+    if (place < SHM_N_MEMBERS)
+        member_leave(shm, place);
+    return found;
+}
+
+int queue_enter_member(chute_queue *queue, struct shm_member **ret_member)
+{
+    int r = queue_enter(queue);
+
+    if (r < 0)
+        return r;
+    uint32_t epoch = plat_self_.epoch;
+    uint64_t membership =
+        atomic_load_explicit(&queue->membership, memory_order_relaxed);
+    if (membership >> 32 != epoch)
+        membership = join(queue, membership, epoch);
+    uint32_t place = (uint32_t)membership;
+    *ret_member =
+        place < SHM_N_MEMBERS ? &queue->chain.shm->member[place] : &nobody;
+    return 0;
+}
+
+void queue_leave(chute_queue *queue)
+{
+    int r = 0;
+    const struct plat_self *self = plat_self(&r);
+    uint64_t membership =
+        atomic_load_explicit(&queue->membership, memory_order_relaxed);
+
+    if (self && membership >> 32 == self->epoch &&
+        (uint32_t)membership < SHM_N_MEMBERS)
+        member_leave(queue->chain.shm, (uint32_t)membership);
+}
+
+/* One more, under the lock that all who write there hold. */
+static void count(_Atomic uint64_t *n)
+{
+    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
 }
 
 /* -- put -------------------------------------------------------------------- */
@@ -68,7 +122,8 @@ static void pass_on_space(chute_queue *queue)
         event_wake(&chain->shm->space, 1);
 }
 
-static int put_once(chute_queue *queue, const void *data, size_t len,
+static int put_once(chute_queue *queue, struct shm_member *member,
+                    const void *data, size_t len,
                     const struct patience *patience,
                     struct ring_state *ret_state)
 {
@@ -81,12 +136,14 @@ static int put_once(chute_queue *queue, const void *data, size_t len,
     if (r == LOCK_DIED)
         region_mend(chain);
     r = ring_put(chain, data, len, patience->copy_deadline, ret_state);
+    if (r == 0)
+        count(&member->n_put);
     lock_drop_guarded(&chain->shm->put_lock, &chain->put_guard);
     return r;
 }
 
-static int put(chute_queue *queue, const void *data, size_t len,
-               int64_t timeout_ns)
+static int put(chute_queue *queue, struct shm_member *member, const void *data,
+               size_t len, int64_t timeout_ns)
 {
     struct region_chain *chain = &queue->chain;
     struct patience patience;
@@ -97,13 +154,14 @@ static int put(chute_queue *queue, const void *data, size_t len,
                             .own = &chain->shm->tail};
     bool passed_on = false;
 
-    int r = patience_begin(&patience, timeout_ns, queue->interruptible);
+    int r = patience_begin(&patience, timeout_ns, queue->interruptible,
+                           &member->putting);
     if (r < 0)
         return r;
     if (ring_need(len) > chain->max_units)
         return fail(CHUTE_EMSGSIZE);
     for (;;) {
-        r = put_once(queue, data, len, &patience, &state);
+        r = put_once(queue, member, data, len, &patience, &state);
         if (r <= 0)
             break;
         /* Once for each time that head has moved: if nobody can use the
@@ -119,6 +177,7 @@ static int put(chute_queue *queue, const void *data, size_t len,
         if (r < 0)
             break;
     }
+    patience_end(&patience);
     if (r == 0)
         event_wake(&chain->shm->items, 1);
     if (patience.slept)
@@ -129,25 +188,27 @@ static int put(chute_queue *queue, const void *data, size_t len,
 int chute_queue_put_bytes(chute_queue *queue, const void *data, size_t data_len,
                           int64_t timeout_ns)
 {
-    int r = enter(queue);
+    struct shm_member *member;
+    int r = queue_enter_member(queue, &member);
 
     if (r < 0)
         return r;
     if (!data && data_len)
         return fail(CHUTE_EINVAL);
-    return put(queue, data, data_len, timeout_ns);
+    return put(queue, member, data, data_len, timeout_ns);
 }
 
 int chute_queue_put(chute_queue *queue, chute_value *v, int64_t timeout_ns)
 {
+    struct shm_member *member;
     void *data = NULL;
     size_t len;
-    int r = enter(queue);
+    int r = queue_enter_member(queue, &member);
 
     if (r == 0)
         r = v ? chute_dumps(v, &data, &len) : fail(CHUTE_ENOMEM);
     if (r == 0)
-        r = put(queue, data, len, timeout_ns);
+        r = put(queue, member, data, len, timeout_ns);
     free(data);
     chute_value_free(v);
     return r;
@@ -189,33 +250,63 @@ static void give_back(chute_queue *queue)
     lock_drop_guarded(&shm->get_lock, &chain->get_guard);
 }
 
-/* ring_get, or ring_peek. */
-typedef int ring_reader(struct region_chain *chain, void *buf, size_t cap,
-                        size_t *ret_len, int64_t deadline,
-                        struct ring_state *ret_state);
+/* One call that gets or peeks. */
+struct get_call {
+    chute_queue *queue;
+    struct shm_member *member;
+    struct patience patience;
+    bool take; /* the item, or only look at it */
+};
 
-static int get_once(chute_queue *queue, ring_reader *read, void *buf,
-                    size_t cap, size_t *ret_len,
-                    const struct patience *patience,
-                    struct ring_state *ret_state)
+static int begin_get(struct get_call *call, chute_queue *queue, bool take,
+                     int64_t timeout_ns)
 {
-    struct region_chain *chain = &queue->chain;
+    call->queue = queue;
+    call->take = take;
+    int r = queue_enter_member(queue, &call->member);
+    if (r < 0)
+        return r;
+    return patience_begin(&call->patience, timeout_ns, queue->interruptible,
+                          &call->member->getting);
+}
+
+/* Under get_lock. */
+static int read_once(struct get_call *call, void *buf, size_t cap,
+                     size_t *ret_len, struct ring_state *ret_state)
+{
+    struct region_chain *chain = &call->queue->chain;
+    int64_t deadline = call->patience.copy_deadline;
+
+    if (!call->take)
+        return ring_peek(chain, buf, cap, ret_len, deadline, ret_state);
+    int r = ring_get(chain, buf, cap, ret_len, deadline, ret_state);
+    if (r == 0)
+        count(&call->member->n_got);
+    return r;
+}
+
+static int get_once(struct get_call *call, void *buf, size_t cap,
+                    size_t *ret_len, struct ring_state *ret_state)
+{
+    struct region_chain *chain = &call->queue->chain;
+    struct shm_queue *shm = chain->shm;
     bool closed = ring_is_closed(chain); /* before tail */
 
     if (ring_is_empty(chain, ret_state))
         return closed ? CHUTE_EOF : RING_EMPTY;
-    int r = lock_take_guarded(&chain->shm->get_lock, &chain->get_guard,
-                              patience->lock_deadline, queue->interruptible);
+    int r = lock_take_guarded(&shm->get_lock, &chain->get_guard,
+                              call->patience.lock_deadline,
+                              call->queue->interruptible);
     if (r < 0)
         return r;
-    r = read(chain, buf, cap, ret_len, patience->copy_deadline, ret_state);
-    lock_drop_guarded(&chain->shm->get_lock, &chain->get_guard);
+    r = read_once(call, buf, cap, ret_len, ret_state);
+    lock_drop_guarded(&shm->get_lock, &chain->get_guard);
     return r;
 }
 
-static int get(chute_queue *queue, ring_reader *read, void *buf, size_t cap,
-               size_t *ret_len, struct patience *patience)
+static int get(struct get_call *call, void *buf, size_t cap, size_t *ret_len)
 {
+    chute_queue *queue = call->queue;
     struct region_chain *chain = &queue->chain;
     struct ring_state state;
     struct change change = {.chain = chain,
@@ -225,41 +316,39 @@ static int get(chute_queue *queue, ring_reader *read, void *buf, size_t cap,
     int r;
 
     for (;;) {
-        r = get_once(queue, read, buf, cap, ret_len, patience, &state);
+        r = get_once(call, buf, cap, ret_len, &state);
         if ((r == RING_EMPTY || r == CHUTE_EOF) && region_is_excess(chain))
             give_back(queue);
         if (r <= 0)
             break;
         change.seen = state.tail;
-        r = patience_wait(patience, &change);
+        r = patience_wait(&call->patience, &change);
         if (r < 0)
             break;
     }
-    bool taken = r == 0 && read == ring_get;
+    patience_end(&call->patience);
+    bool taken = r == 0 && call->take;
     if (taken)
         event_wake(&chain->shm->space, 1);
-    if (patience->slept)
+    if (call->patience.slept)
         pass_on_items(queue);
     if (taken && ring_count(state) == 1 && region_is_excess(chain))
         give_back(queue);
     return r;
 }
 
-static int get_bytes(chute_queue *queue, ring_reader *read, void *buf,
-                     size_t cap, size_t *ret_len, int64_t timeout_ns)
+static int get_bytes(chute_queue *queue, bool take, void *buf, size_t cap,
+                     size_t *ret_len, int64_t timeout_ns)
 {
-    struct patience patience;
+    struct get_call call;
     size_t len;
-    int r = enter(queue);
 
-    if (r < 0)
-        return r;
     if ((!buf && cap) || !ret_len)
         return fail(CHUTE_EINVAL);
-    r = patience_begin(&patience, timeout_ns, queue->interruptible);
+    int r = begin_get(&call, queue, take, timeout_ns);
     if (r < 0)
         return r;
-    r = get(queue, read, buf, cap, &len, &patience);
+    r = get(&call, buf, cap, &len);
     if (r == 0 || r == CHUTE_EMSGSIZE)
         *ret_len = len;
     return r;
@@ -268,18 +357,17 @@ static int get_bytes(chute_queue *queue, ring_reader *read, void *buf,
 int chute_queue_get_bytes(chute_queue *queue, void *buf, size_t cap,
                           size_t *ret_len, int64_t timeout_ns)
 {
-    return get_bytes(queue, ring_get, buf, cap, ret_len, timeout_ns);
+    return get_bytes(queue, true, buf, cap, ret_len, timeout_ns);
 }
 
 int chute_queue_peek_bytes(chute_queue *queue, void *buf, size_t cap,
                            size_t *ret_len, int64_t timeout_ns)
 {
-    return get_bytes(queue, ring_peek, buf, cap, ret_len, timeout_ns);
+    return get_bytes(queue, false, buf, cap, ret_len, timeout_ns);
 }
 
 /* A message of any length as a bytes value. */
-static int get_raw(chute_queue *queue, ring_reader *read, chute_value **ret_raw,
-                   struct patience *patience)
+static int get_raw(struct get_call *call, chute_value **ret_raw)
 {
     size_t cap = 256, len;
 
@@ -288,7 +376,7 @@ static int get_raw(chute_queue *queue, ring_reader *read, chute_value **ret_raw,
         chute_value *raw = value_bytes_new(cap, &data);
         if (!raw)
             return fail(CHUTE_ENOMEM);
-        int r = get(queue, read, data, cap, &len, patience);
+        int r = get(call, data, cap, &len);
         if (r == 0) {
             value_bytes_cut(raw, len);
             *ret_raw = raw;
@@ -301,23 +389,19 @@ static int get_raw(chute_queue *queue, ring_reader *read, chute_value **ret_raw,
     }
 }
 
-static int get_value(chute_queue *queue, ring_reader *read,
-                     chute_value **ret_value, int64_t timeout_ns)
+static int get_value(chute_queue *queue, bool take, chute_value **ret_value,
+                     int64_t timeout_ns)
 {
-    struct patience patience;
+    struct get_call call;
     chute_value *raw;
     size_t len;
 
     if (!ret_value)
         return fail(CHUTE_EINVAL);
     *ret_value = NULL;
-    int r = enter(queue);
-    if (r < 0)
-        return r;
-    r = patience_begin(&patience, timeout_ns, queue->interruptible);
-    if (r < 0)
-        return r;
-    r = get_raw(queue, read, &raw, &patience);
+    int r = begin_get(&call, queue, take, timeout_ns);
+    if (r == 0)
+        r = get_raw(&call, &raw);
     if (r != 0)
         return r;
     const void *data = chute_value_bytes(raw, &len);
@@ -332,61 +416,20 @@ static int get_value(chute_queue *queue, ring_reader *read,
 int chute_queue_get(chute_queue *queue, chute_value **ret_value,
                     int64_t timeout_ns)
 {
-    return get_value(queue, ring_get, ret_value, timeout_ns);
+    return get_value(queue, true, ret_value, timeout_ns);
 }
 
 int chute_queue_peek(chute_queue *queue, chute_value **ret_value,
                      int64_t timeout_ns)
 {
-    return get_value(queue, ring_peek, ret_value, timeout_ns);
+    return get_value(queue, false, ret_value, timeout_ns);
 }
 
-/* -- looking and closing ---------------------------------------------------- */
-
-static int look(chute_queue *queue, struct ring_state *ret_state)
-{
-    int r = enter(queue);
-
-    if (r < 0)
-        return r;
-    *ret_state = ring_look(&queue->chain);
-    return ring_count(*ret_state) > queue->chain.maxsize ? fail(CHUTE_ECORRUPT)
-                                                         : 0;
-}
-
-int chute_queue_qsize(chute_queue *queue, size_t *ret_n_items)
-{
-    struct ring_state state;
-
-    if (!ret_n_items)
-        return fail(CHUTE_EINVAL);
-    int r = look(queue, &state);
-    if (r == 0)
-        *ret_n_items = ring_count(state);
-    return r;
-}
-
-int chute_queue_empty(chute_queue *queue)
-{
-    struct ring_state state;
-    int r = look(queue, &state);
-
-    return r < 0 ? r : ring_count(state) == 0;
-}
-
-int chute_queue_full(chute_queue *queue)
-{
-    struct ring_state state;
-    int r = look(queue, &state);
-
-    return r < 0 ? r
-                 : queue->chain.bounded &&
-                       ring_count(state) == queue->chain.maxsize;
-}
+/* -- closing ---------------------------------------------------------------- */
 
 int chute_queue_close(chute_queue *queue)
 {
-    int r = enter(queue);
+    int r = queue_enter(queue);
 
     if (r < 0)
         return r;
@@ -401,38 +444,5 @@ int chute_queue_close(chute_queue *queue)
     lock_drop(&shm->put_lock);
     event_wake(&shm->items, EVENT_ALL);
     event_wake(&shm->space, EVENT_ALL);
-    return 0;
-}
-
-static uint64_t sum(_Atomic uint32_t *a, _Atomic uint32_t *b)
-{
-    return (uint64_t)atomic_load_explicit(a, memory_order_relaxed) +
-           atomic_load_explicit(b, memory_order_relaxed);
-}
-
-int chute_queue_stat(chute_queue *queue, struct chute_queue_stats *ret_stats)
-{
-    struct ring_state state;
-
-    if (!ret_stats || ret_stats->size < sizeof ret_stats->size)
-        return fail(CHUTE_EINVAL);
-    int r = look(queue, &state);
-    if (r < 0)
-        return r;
-    struct shm_queue *shm = queue->chain.shm;
-    uint64_t size = ret_stats->size;
-    r = queue->chain.named ? file_is_named(queue->chain.fd) : 1;
-    if (r < 0)
-        return r;
-    struct chute_queue_stats stat = {
-        .size = size,
-        .n_items = ring_count(state),
-        .used = (uint64_t)ring_units(state) * SHM_UNIT,
-        .reserved = region_reserved(&queue->chain),
-        .n_rescues = sum(&shm->items.n_rescues, &shm->space.n_rescues) +
-                     sum(&shm->put_lock.n_rescues, &shm->get_lock.n_rescues),
-        .n_deaths = sum(&shm->put_lock.n_deaths, &shm->get_lock.n_deaths),
-        .unlinked = r == 0};
-    memcpy(ret_stats, &stat, size < sizeof stat ? (size_t)size : sizeof stat);
     return 0;
 }

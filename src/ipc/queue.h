@@ -1,7 +1,9 @@
-/* queue.h - what the two parts of the queue's public face share.
+/* queue.h - what the parts of the queue's public face share.
  *
- *     queue-make.c   makes, opens and frees queues
+ *     queue-make.c   makes queues, and frees them
+ *     queue-name.c   opens, makes, lists, unlinks those with names
  *     queue.c        puts and gets
+ *     queue-look.c   looks: counts, statistics, members
  */
 #ifndef IPC_QUEUE_H
 #define IPC_QUEUE_H
@@ -9,11 +11,36 @@
 #include <stdbool.h>
 
 #include "chute/queue.h"
+#include "shm/member.h"
 #include "shm/region.h"
 
 struct chute_queue {
     struct region_chain chain; /* first: tests reach it by a cast */
     bool interruptible;
+    /* {epoch:32 high, place:32 low}: our place in the table of members, and the
+     * process that it is for. Inherited by a child it is nothing. */
+    _Atomic uint64_t membership;
 };
+
+/* The options of a queue, checked; and max_units among them. */
+int queue_options(struct chute_queue_options *options,
+                  const struct chute_queue_options *given, uint64_t flags);
+uint32_t queue_max_units(const struct chute_queue_options *options);
+
+/* A handle, to be filled; and what came of filling it: it is freed, or given to
+ * the caller. */
+chute_queue *queue_handle_new(const struct chute_queue_options *options);
+int queue_hand_over(chute_queue *queue, int r, chute_queue **ret_queue);
+
+/* The door of every operation: a queue, and a thread that may use it. Owners are
+ * known by their tid; one from another PID namespace would be taken for somebody
+ * else. */
+int queue_enter(const chute_queue *queue);
+
+/* The same for one that puts or gets, and so becomes a member. */
+int queue_enter_member(chute_queue *queue, struct shm_member **ret_member);
+
+/* Whoever is leaving gives the place in the table back. */
+void queue_leave(chute_queue *queue);
 
 #endif

@@ -11,9 +11,11 @@
  * Proof: tests/unit/test-queue-name.c.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -148,6 +150,44 @@ int file_open(int dir, const char *name, int *ret_fd)
     }
     *ret_fd = fd;
     return 0;
+}
+
+int file_hold(int fd, bool alone)
+{
+    if (fault("flock", ENOLCK))
+        return fail(-ENOLCK);
+    if (flock(fd, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0)
+        return fail(errno == EWOULDBLOCK ? -EBUSY : -errno);
+    return 0;
+}
+
+void file_let_go(int fd)
+{
+    (void)flock(fd, LOCK_UN);
+}
+
+int file_list(int dir, int (*each)(void *context, const char *name),
+              void *context)
+{
+    struct dirent *entry;
+    int fd, r = 0;
+
+    if (fault("open", EMFILE))
+        return fail(-EMFILE);
+    fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return fail(-errno);
+    DIR *listing = fault("malloc", ENOMEM) ? NULL : fdopendir(fd);
+    if (!listing) {
+        plat_close(fd);
+        return fail(-ENOMEM);
+    }
+    while (r >= 0 && (errno = 0, entry = readdir(listing)) != NULL)
+        r = each(context, entry->d_name);
+    if (r >= 0 && errno)
+        r = fail(-errno);
+    closedir(listing);
+    return r < 0 ? r : 0;
 }
 
 int file_unlink(int dir, const char *name)

@@ -27,6 +27,19 @@ int file_publish(int dir, int fd, const char *name);
  * file of a user whom the directory does not name; -EINVAL: no regular file. */
 int file_open(int dir, const char *name, int *ret_fd);
 
+/* Hold the file for as long as this description of it is open, in whatever
+ * process, together with others (`alone` false) or alone. -EBUSY: others hold it
+ * otherwise. Death lets go. */
+int file_hold(int fd, bool alone);
+
+/* Hold it no longer, even if a child that was forked meanwhile has it open. */
+void file_let_go(int fd);
+
+/* Call each(context, name) for every name in the directory, till it gives less
+ * than 0. */
+int file_list(int dir, int (*each)(void *context, const char *name),
+              void *context);
+
 /* Take the name away; the file lives as long as somebody has it open. */
 int file_unlink(int dir, const char *name);
 

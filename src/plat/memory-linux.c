@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fail.h"
 #include "plat/plat.h"
@@ -110,6 +111,16 @@ int plat_shm_size(int fd, uint64_t *ret_len, uint64_t *ret_held)
     *ret_len = (uint64_t)st.st_size;
     *ret_held = (uint64_t)st.st_blocks * 512;
     return 0;
+}
+
+int plat_shm_read(int fd, uint64_t offset, void *buf, size_t len)
+{
+    if (fault("pread", EIO))
+        return fail(-EIO);
+    ssize_t n = pread(fd, buf, len, (off_t)offset);
+    if (n < 0)
+        return fail(-errno);
+    return (size_t)n == len ? 0 : fail(-EIO);
 }
 
 int plat_map(int fd, uint64_t offset, size_t len, void **ret_mem)

@@ -17,6 +17,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#if defined(__has_include)
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#define PLAT_KNOWS_ALONE
+#endif
+#endif
 
 /* -- time ------------------------------------------------------------------ */
 
@@ -24,6 +30,10 @@
 
 /* Nanoseconds of a clock that only moves forward. */
 int64_t plat_now(void);
+
+/* The same clock, as it stood at the kernel's last tick (some milliseconds ago
+ * at most): a tenth of the price. */
+int64_t plat_now_coarse(void);
 
 /* The deadline for a caller's timeout: -1 (CHUTE_FOREVER) is PLAT_NEVER, a sum
  * beyond the clock's range is PLAT_NEVER too. -EINVAL below -1. */
@@ -116,6 +126,17 @@ bool plat_alive(uint32_t tid);
 /* Whether a thread of that name lives in the process `pid`. */
 bool plat_thread_alive(pid_t pid, uint32_t tid);
 
+/* Whether the calling thread is the only one of its process. Threads that were
+ * not made through the C library are not seen. */
+static inline bool plat_alone(void)
+{
+#ifdef PLAT_KNOWS_ALONE
+    return __libc_single_threaded;
+#else
+    return false;
+#endif
+}
+
 /* Let somebody else run on this processor. */
 void plat_yield(void);
 
@@ -163,6 +184,9 @@ int plat_shm_check(int fd);
 
 /* The file's length, and the bytes it holds in memory. */
 int plat_shm_size(int fd, uint64_t *ret_len, uint64_t *ret_held);
+
+/* Copy len bytes of the file at offset, without mapping it. */
+int plat_shm_read(int fd, uint64_t offset, void *buf, size_t len);
 
 /* Map len bytes of the file, shared, for reading and writing; fd -1 maps fresh
  * zeroed memory that is shared with the children. */

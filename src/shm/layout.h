@@ -58,13 +58,68 @@ struct shm_lock {
  * word       waiters (arm),         atomics  a word that wakes nobody: waiters
  *            wakers (advance)                look again within a tick
  * n_rescues  waiters                atomics  a count one short
+ * n_waits    waiters                atomics  a count one short
  *
  * word: bit 0 armed, bits 1..31 sequence. All zero is an event nobody awaits.
  */
 struct shm_event {
     _Atomic uint32_t word;
     _Atomic uint32_t n_rescues;
+    _Atomic uint64_t n_waits; /* calls that went to sleep here */
 };
+
+/* -- what a side has done so far (ring.c) ------------------------------------
+ *
+ * A commit word counts items and units, but only 32 bits of each. So now and
+ * then, long before it can wrap, a side writes down what they are in full; with
+ * the commit word that gives the sums, exactly (ring_total).
+ *
+ * field      written by             under        a dead writer leaves
+ * n_items    the side               its lock     the mark before or after; or
+ * n_units    the side               its lock     one of each: both are right
+ * most       putters                put_lock     the last item not counted: as
+ *                                                many items as there ever were
+ */
+struct shm_totals {
+    _Atomic uint64_t n_items;
+    _Atomic uint64_t n_units;
+    _Atomic uint32_t most;
+    uint32_t unused;
+};
+
+/* -- a process that uses the queue (member.c) --------------------------------
+ *
+ * field        written by         under      a dead writer leaves
+ * who          the process, who   atomics    a member that is dead: whoever
+ *              finds it dead                 needs the place clears it
+ * attached_at  the process        who        garbage, of a dead member
+ * program      the process        who        the same
+ * n_put        the process        put_lock   the same
+ * n_got        the process        get_lock   the same
+ * putting      its threads        atomics    the same
+ * getting      its threads        atomics    the same
+ *
+ * who is {birth:32 high, pid:32 low}, birth the low half of the start time in
+ * /proc/PID/stat; 0 is a free place. Times are ns on the monotonic clock;
+ * program is text in two numbers, filled up with zeros.
+ */
+struct shm_blocked {
+    _Atomic uint32_t n_threads; /* of this process, that wait now, */
+    uint32_t unused;
+    _Atomic int64_t since; /* one or another, without a break, since then */
+};
+
+struct shm_member {
+    _Alignas(SHM_APART) _Atomic uint64_t who;
+    _Atomic int64_t attached_at;
+    _Atomic uint64_t program[2];
+    _Atomic uint64_t n_put;
+    _Atomic uint64_t n_got;
+    struct shm_blocked putting;
+    struct shm_blocked getting;
+};
+
+#define SHM_N_MEMBERS 128
 
 /* -- the queue (ring.c, region.c) -------------------------------------------
  *
@@ -79,8 +134,10 @@ struct shm_event {
  * maxsize    creator         const      0: no limit but SHM_MAX_ITEMS
  * max_units  creator         const
  * put_lock   putters         itself     see shm_lock
+ * put        putters         put_lock   see shm_totals
  * tail       putters         put_lock   the state before or after
  * get_lock   getters         itself     see shm_lock
+ * got        getters         get_lock   see shm_totals
  * head       getters         get_lock   the state before or after
  * items      waiting getters, putters   see shm_event
  * space      waiting putters, getters   see shm_event
@@ -96,6 +153,9 @@ struct shm_event {
  *                                       end head has reached
  * region[]   putters         put_lock   garbage in slots that no number in
  *                                       first..last names
+ * n_gone     who strikes members off    a count one short: how many ended
+ *                            atomics    without leaving
+ * member[]   each its own               see shm_member
  *
  * Region r is in slot r % SHM_N_REGIONS. Memory beyond the end of region `last`
  * may have been reserved by a dead putter; the next owner of put_lock, which is
@@ -122,8 +182,10 @@ struct shm_queue {
     _Atomic uint32_t max_units;
 
     _Alignas(SHM_APART) struct shm_lock put_lock;
+    struct shm_totals put;
     _Alignas(SHM_APART) _Atomic uint64_t tail;
     _Alignas(SHM_APART) struct shm_lock get_lock;
+    struct shm_totals got;
     _Alignas(SHM_APART) _Atomic uint64_t head;
     _Alignas(SHM_APART) struct shm_event items;
     _Alignas(SHM_APART) struct shm_event space;
@@ -132,15 +194,26 @@ struct shm_queue {
     _Atomic int64_t shrunk_at;
     _Alignas(SHM_APART) _Atomic uint32_t first;
     _Alignas(SHM_APART) struct shm_region region[SHM_N_REGIONS];
+    _Alignas(SHM_APART) _Atomic uint64_t n_gone;
+    struct shm_member member[SHM_N_MEMBERS];
 };
 
-/* Unit 0 of an item, as one number: {seq:32 high, len:32 low}. seq is the
- * item's, tail's when it was put; len bytes follow, filled up to whole units. */
+/* How an item begins. record is {seq:32 high, len:32 low}: seq is the item's,
+ * tail's when it was put; len bytes follow, filled up to whole units. put_at is
+ * a time on the monotonic clock, in ns, as good as the kernel's tick. The two
+ * need not lie side by side: the region may end between them. */
 typedef _Atomic uint64_t shm_record;
+typedef _Atomic int64_t shm_put_at;
+
+#define SHM_ITEM_UNITS 2
 
 _Static_assert(sizeof(shm_record) == SHM_UNIT, "one unit");
+_Static_assert(sizeof(shm_put_at) == SHM_UNIT, "one unit");
 _Static_assert(sizeof(struct shm_region) == 16, "no padding");
-_Static_assert(sizeof(struct shm_queue) <= 4096, "fits a page");
+_Static_assert(sizeof(struct shm_lock) + sizeof(struct shm_totals) <= 64,
+               "a side's own line");
+_Static_assert(offsetof(struct shm_queue, member) <= 4096, "fits a page");
+_Static_assert(sizeof(struct shm_queue) <= 32768, "fits the first block");
 
 /* -- the pipe (conn.c) ------------------------------------------------------
  *

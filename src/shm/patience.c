@@ -31,10 +31,11 @@
 #define N_YIELDS 32
 
 int patience_begin(struct patience *patience, int64_t timeout_ns,
-                   bool interruptible)
+                   bool interruptible, struct shm_blocked *blocked)
 {
     *patience = (struct patience){.nowait = timeout_ns == 0,
-                                  .interruptible = interruptible};
+                                  .interruptible = interruptible,
+                                  .blocked = blocked};
     int r = plat_deadline(timeout_ns, &patience->deadline);
 
     if (r < 0)
@@ -70,6 +71,28 @@ static bool poll_for(const struct change *change)
     return false;
 }
 
+/* For those who look on: that this call waits, and since when. */
+static void write_down(struct patience *patience, struct shm_event *event)
+{
+    struct shm_blocked *blocked = patience->blocked;
+
+    if (patience->is_blocked)
+        return;
+    patience->is_blocked = true;
+    if (atomic_fetch_add_explicit(&blocked->n_threads, 1,
+                                  memory_order_relaxed) == 0)
+        atomic_store_explicit(&blocked->since, plat_now(),
+                              memory_order_relaxed);
+    atomic_fetch_add_explicit(&event->n_waits, 1, memory_order_relaxed);
+}
+
+void patience_end(struct patience *patience)
+{
+    if (patience->is_blocked)
+        atomic_fetch_sub_explicit(&patience->blocked->n_threads, 1,
+                                  memory_order_relaxed);
+}
+
 static void count_if_lost(const struct change *change)
 {
     struct shm_event *event = change->event;
@@ -95,6 +118,7 @@ int patience_wait(struct patience *patience, const struct change *change)
         uint32_t v = event_arm(change->event);
         if (has_come(change))
             return 0;
+        write_down(patience, change->event);
         int64_t tick_over = plat_now() + TICK_NS;
         int r = event_wait(change->event, v, patience->deadline);
         if (r == 0) {

@@ -18,6 +18,8 @@ struct patience {
     bool nowait;
     bool polled;
     bool slept; /* has used up a wake-up that others may need */
+    struct shm_blocked *blocked; /* where to write down that we wait, */
+    bool is_blocked;             /* and we have */
 };
 
 /* What a call waits for: that `word` moves away from `seen`, or the end. */
@@ -31,7 +33,10 @@ struct change {
 
 /* -EINVAL if the timeout is out of range. */
 int patience_begin(struct patience *patience, int64_t timeout_ns,
-                   bool interruptible);
+                   bool interruptible, struct shm_blocked *blocked);
+
+/* The call is over: nobody waits any more. */
+void patience_end(struct patience *patience);
 
 /* 0: the change has come, or something has; -ETIMEDOUT; -EINTR. */
 int patience_wait(struct patience *patience, const struct change *change);

@@ -351,6 +351,29 @@ bool region_is_excess(struct region_chain *chain)
     return since >= SHRINK_PERIOD_NS;
 }
 
+uint32_t region_first(struct region_chain *chain)
+{
+    return first_of(chain);
+}
+
+uint32_t region_last(struct region_chain *chain)
+{
+    return last_of(chain);
+}
+
+int region_read(struct region_chain *chain, uint32_t number, uint32_t pos,
+                uint64_t *ret_unit)
+{
+    uint64_t offset;
+    uint32_t n_units;
+    int r = place_of(chain, number, &offset, &n_units);
+
+    if (r < 0)
+        return r;
+    offset += (uint64_t)(pos & (n_units - 1)) * SHM_UNIT;
+    return plat_shm_read(chain->fd, offset, ret_unit, sizeof *ret_unit);
+}
+
 uint64_t region_reserved(struct region_chain *chain)
 {
     uint32_t first = first_of(chain), n = last_of(chain) - first + 1;

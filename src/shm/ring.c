@@ -3,7 +3,8 @@
  *              head                         tail
  *     ..garbage | item | item | item | item | garbage..
  *
- * An item is one unit of {len, seq} and its bytes, rounded up to whole units.
+ * An item is one unit of {len, seq}, one that says when it was put, and its
+ * bytes, rounded up to whole units.
  * Positions count units and run freely; a region wraps them. The two commit
  * words hold {seq, pos} each in 64 bits:
  *
@@ -37,6 +38,9 @@
 /* A copy of more than this looks at the clock once in so many bytes. */
 #define STRIDE ((size_t)1 << 20)
 
+/* How often to look for the oldest item, where it has been taken meanwhile. */
+#define N_LOOKS 8
+
 static uint32_t seq_of(uint64_t word)
 {
     return (uint32_t)(word >> 32);
@@ -65,7 +69,8 @@ uint32_t ring_units(struct ring_state state)
 
 uint64_t ring_need(size_t len)
 {
-    return len > UINT32_MAX ? UINT64_MAX : 1 + ((uint64_t)len + 7) / SHM_UNIT;
+    return len > UINT32_MAX ? UINT64_MAX
+                            : SHM_ITEM_UNITS + ((uint64_t)len + 7) / SHM_UNIT;
 }
 
 /* -- the commit words ------------------------------------------------------- */
@@ -119,6 +124,46 @@ bool ring_is_empty(struct region_chain *chain, struct ring_state *ret_state)
     return ret_state->head == ret_state->tail;
 }
 
+/* -- totals ----------------------------------------------------------------- */
+
+/* A mark is made where so many items, or units, are full: often enough for a
+ * difference of 32 bits to be right, and so rarely that it costs nothing. */
+#define MARK_ITEMS 20
+#define MARK_UNITS 28
+
+static uint64_t in_full(_Atomic uint64_t *mark, uint32_t now)
+{
+    uint64_t n = atomic_load_explicit(mark, memory_order_relaxed);
+
+    return n + (uint32_t)(now - (uint32_t)n);
+}
+
+void ring_total(struct shm_totals *totals, uint64_t commit,
+                uint64_t *ret_n_items, uint64_t *ret_n_units)
+{
+    *ret_n_items = in_full(&totals->n_items, seq_of(commit));
+    *ret_n_units = in_full(&totals->n_units, pos_of(commit));
+}
+
+/* Under the side's lock: the commit word has gone from old to new. */
+static void mark(struct shm_totals *totals, uint64_t old, uint64_t new)
+{
+    uint64_t n_items, n_units;
+
+    if (((seq_of(old) ^ seq_of(new)) >> MARK_ITEMS |
+         (pos_of(old) ^ pos_of(new)) >> MARK_UNITS) == 0)
+        return;
+    ring_total(totals, new, &n_items, &n_units);
+    atomic_store_explicit(&totals->n_items, n_items, memory_order_relaxed);
+    atomic_store_explicit(&totals->n_units, n_units, memory_order_relaxed);
+}
+
+static void count_most(struct shm_totals *totals, uint32_t n_items)
+{
+    if (n_items > atomic_load_explicit(&totals->most, memory_order_relaxed))
+        atomic_store_explicit(&totals->most, n_items, memory_order_relaxed);
+}
+
 static bool state_is_sane(struct region_chain *chain, struct ring_state state)
 {
     return ring_count(state) <= chain->maxsize &&
@@ -147,6 +192,16 @@ static shm_record *record_at(const struct region_view *view, uint32_t pos)
 
     (void)place(view, pos, SHM_UNIT, &at);
     return (shm_record *)(void *)at;
+}
+
+/* relaxed: as the record's bytes are. */
+static void write_put_at(const struct region_view *view, uint32_t pos,
+                         int64_t now)
+{
+    char *at;
+
+    (void)place(view, pos + 1, SHM_UNIT, &at);
+    atomic_store_explicit((shm_put_at *)(void *)at, now, memory_order_relaxed);
 }
 
 /* memcpy that gives up when the deadline has passed: long ones only. */
@@ -234,12 +289,15 @@ int ring_put(struct region_chain *chain, const void *data, size_t len,
     uint32_t seq = seq_of(state.tail), pos = pos_of(state.tail);
     atomic_store_explicit(record_at(view, pos), word_of(seq, (uint32_t)len),
                           memory_order_relaxed);
-    r = copy_in(view, pos + 1, data, len, deadline);
+    write_put_at(view, pos, plat_now_coarse());
+    r = copy_in(view, pos + SHM_ITEM_UNITS, data, len, deadline);
     if (r < 0)
         return r;
     /* COMMIT. release: pairs with the acquire in load_tail(). */
-    atomic_store_explicit(&shm->tail, word_of(seq + 1, pos + need),
-                          memory_order_release);
+    uint64_t tail = word_of(seq + 1, pos + need);
+    atomic_store_explicit(&shm->tail, tail, memory_order_release);
+    mark(&shm->put, state.tail, tail);
+    count_most(&shm->put, ring_count(state) + 1);
     return 0;
 }
 
@@ -289,7 +347,8 @@ static int read_oldest(struct region_chain *chain, void *buf, size_t cap,
     if (len > cap)
         return CHUTE_EMSGSIZE;
     *ret_need = (uint32_t)ring_need(len);
-    return copy_out(view, pos_of(state.head) + 1, buf, len, deadline);
+    return copy_out(view, pos_of(state.head) + SHM_ITEM_UNITS, buf, len,
+                    deadline);
 }
 
 int ring_get(struct region_chain *chain, void *buf, size_t cap, size_t *ret_len,
@@ -300,11 +359,11 @@ int ring_get(struct region_chain *chain, void *buf, size_t cap, size_t *ret_len,
 
     if (r != 0)
         return r;
-    uint64_t head = ret_state->head;
+    uint64_t old = ret_state->head;
+    uint64_t head = word_of(seq_of(old) + 1, pos_of(old) + need);
     /* COMMIT. release: pairs with the acquire in load_head(). */
-    atomic_store_explicit(&chain->shm->head,
-                          word_of(seq_of(head) + 1, pos_of(head) + need),
-                          memory_order_release);
+    atomic_store_explicit(&chain->shm->head, head, memory_order_release);
+    mark(&chain->shm->got, old, head);
     return 0;
 }
 
@@ -314,4 +373,40 @@ int ring_peek(struct region_chain *chain, void *buf, size_t cap,
     uint32_t need;
 
     return read_oldest(chain, buf, cap, ret_len, deadline, ret_state, &need);
+}
+
+/* -- looking ---------------------------------------------------------------- */
+
+/* When the item at head was put, if it lies in the region of that number. */
+static int put_at_in(struct region_chain *chain, uint32_t number, uint64_t head,
+                     int64_t *ret_put_at)
+{
+    uint64_t record, put_at;
+    int r = region_read(chain, number, pos_of(head), &record);
+
+    if (r == 0)
+        r = region_read(chain, number, pos_of(head) + 1, &put_at);
+    if (r < 0)
+        return r;
+    if (seq_of(record) != seq_of(head) || load_head(chain) != head)
+        return RING_EMPTY;
+    *ret_put_at = (int64_t)put_at;
+    return 0;
+}
+
+int ring_oldest(struct region_chain *chain, int64_t *ret_put_at)
+{
+    for (int i = 0; i < N_LOOKS; i++) {
+        struct ring_state state = ring_look(chain);
+        uint32_t number = region_first(chain);
+        uint32_t n = region_last(chain) - number + 1;
+
+        if (ring_count(state) == 0)
+            return RING_EMPTY;
+        /* `first` may be behind; the item's seq says when it is the right one. */
+        for (uint32_t k = 0; k < n && k < SHM_N_REGIONS; k++)
+            if (put_at_in(chain, number + k, state.head, ret_put_at) == 0)
+                return 0;
+    }
+    return RING_EMPTY;
 }

@@ -30,8 +30,17 @@ uint32_t ring_units(struct ring_state state);
  * more than an item can have. */
 uint64_t ring_need(size_t len);
 
+/* All items and units that a side has committed, by its marks and its commit
+ * word. No lock. */
+void ring_total(struct shm_totals *totals, uint64_t commit,
+                uint64_t *ret_n_items, uint64_t *ret_n_units);
+
 /* A state that was true at one instant. No lock. */
 struct ring_state ring_look(struct region_chain *chain);
+
+/* When the oldest item was put, on the clock of plat_now(). 0; RING_EMPTY, also
+ * when it cannot be told because items come and go. No lock, no waiting. */
+int ring_oldest(struct region_chain *chain, int64_t *ret_put_at);
 
 /* Under put_lock. Append an item. 0; RING_FULL; RING_TIGHT; CHUTE_ECLOSED; CHUTE_ECORRUPT; CHUTE_ENOMEM; -ETIMEDOUT if the
  * deadline passed in the middle of a long copy. Only 0 has changed anything.

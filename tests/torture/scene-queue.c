@@ -169,7 +169,7 @@ static void prepare_full(void)
 
 static size_t len_of_units(uint32_t n_units)
 {
-    return (size_t)(n_units - 1) * SHM_UNIT;
+    return (size_t)(n_units - SHM_ITEM_UNITS) * SHM_UNIT;
 }
 
 /* Let the queue's positions run to `units` before its region's end. */
@@ -178,8 +178,10 @@ static void run_to_end(uint32_t n_units, uint32_t units)
     uint32_t pos = (uint32_t)ring_look(chain_of(stage.queue)).tail;
     uint32_t left = (n_units - units - pos) & (n_units - 1);
 
+    if (left < SHM_ITEM_UNITS)
+        left += n_units; /* less than any item takes */
     while (left > 0) {
-        uint32_t n = left < 1024 ? left : 1024;
+        uint32_t n = left < 1024 + SHM_ITEM_UNITS ? left : 1024;
         put_and_get(len_of_units(n));
         left -= n;
     }

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -273,6 +274,29 @@ static int take_guarded(void)
     return lock_take_guarded(lock, &guard, in_ms(1000), false);
 }
 
+/* A guard is needed, and used, only where the process has other threads. */
+static pthread_t other_thread;
+static sem_t other_may_end;
+
+static void *be_there(void *unused)
+{
+    while (sem_wait(&other_may_end) < 0)
+        ;
+    return unused;
+}
+
+static void company_begin(void)
+{
+    CHECK_EQ(sem_init(&other_may_end, 0, 0), 0);
+    CHECK_OK(pthread_create(&other_thread, NULL, be_there, NULL));
+}
+
+static void company_end(void)
+{
+    CHECK_EQ(sem_post(&other_may_end), 0);
+    CHECK_OK(pthread_join(other_thread, NULL));
+}
+
 static void *be_refused(void *unused)
 {
     CHECK_ERR(take_guarded(), CHUTE_ECORRUPT);
@@ -285,6 +309,7 @@ TEST(a_guard_keeps_a_second_thread_out_where_the_word_was_overwritten)
     pthread_t thread;
 
     lock = &s->lock;
+    company_begin();
     CHECK_OK(take_guarded());
     atomic_store(&lock->word, 0); /* as a hostile peer would */
     CHECK_OK(pthread_create(&thread, NULL, be_refused, NULL));
@@ -292,6 +317,7 @@ TEST(a_guard_keeps_a_second_thread_out_where_the_word_was_overwritten)
     lock_drop_guarded(lock, &guard);
     CHECK_OK(take_guarded());
     lock_drop_guarded(lock, &guard);
+    company_end();
     shared_free(s);
 }
 
@@ -301,6 +327,7 @@ TEST(a_guard_that_a_child_inherits_is_free)
     int status;
 
     lock = &s->lock;
+    company_begin();
     CHECK_OK(take_guarded());
     pid_t pid = fork();
     CHECK(pid >= 0);
@@ -313,6 +340,7 @@ TEST(a_guard_that_a_child_inherits_is_free)
     lock_drop_guarded(lock, &guard);
     CHECK_EQ(waitpid(pid, &status, 0), pid);
     CHECK_EQ(status, 0);
+    company_end();
     shared_free(s);
 }
 
@@ -328,9 +356,11 @@ TEST(a_guard_whose_thread_has_ended_is_free)
     pthread_t thread;
 
     lock = &s->lock;
+    company_begin();
     CHECK_OK(pthread_create(&thread, NULL, end_inside, NULL));
     CHECK_OK(pthread_join(thread, NULL));
     CHECK_EQ(take_guarded(), LOCK_DIED);
     lock_drop_guarded(lock, &guard);
+    company_end();
     shared_free(s);
 }

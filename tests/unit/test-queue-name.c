@@ -521,6 +521,129 @@ TEST(if_opening_fails_nothing_is_left)
     dir_end();
 }
 
+/* -- cleaning up and listing ------------------------------------------------ */
+
+TEST(only_a_queue_that_nobody_has_open_is_unused)
+{
+    dir_begin();
+    chute_queue *q = opened("jobs", CREATE);
+    CHECK_ERR(chute_queue_unlink_unused("jobs", 1), CHUTE_EBUSY);
+    chute_queue_free(q);
+    CHECK_OK(chute_queue_unlink_unused("jobs", 0));
+    CHECK_ERR(chute_queue_unlink_unused("jobs", 0), CHUTE_ENOENT);
+    dir_end();
+}
+
+TEST(a_queue_with_items_is_cleared_away_only_on_demand)
+{
+    dir_begin();
+    chute_queue *q = opened("jobs", CREATE);
+    CHECK_OK(put_int(q, 1, CHUTE_NOWAIT));
+    chute_queue_free(q);
+    CHECK_ERR(chute_queue_unlink_unused("jobs", 0), CHUTE_ENOTEMPTY);
+    CHECK_OK(open_result("jobs", OPEN));
+    CHECK_OK(chute_queue_unlink_unused("jobs", 1));
+    dir_end();
+}
+
+TEST(a_child_that_inherited_it_has_it_open_until_it_dies)
+{
+    dir_begin();
+    chute_queue *q = opened("jobs", CREATE);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0)
+        for (;;)
+            pause();
+    chute_queue_free(q);
+    CHECK_ERR(chute_queue_unlink_unused("jobs", 0), CHUTE_EBUSY);
+    CHECK_EQ(kill(pid, SIGKILL), 0);
+    CHECK_EQ(waitpid(pid, NULL, 0), pid);
+    CHECK_OK(chute_queue_unlink_unused("jobs", 0));
+    dir_end();
+}
+
+TEST(what_is_no_queue_is_not_cleared_away)
+{
+    dir_begin();
+    int fd = open(path_of("other"), O_CREAT | O_WRONLY, 0600);
+    CHECK(fd >= 0);
+    CHECK_EQ(close(fd), 0);
+    CHECK_ERR(chute_queue_unlink_unused("other", 1), CHUTE_ECORRUPT);
+    CHECK_EQ(unlink(path_of("other")), 0);
+    dir_end();
+}
+
+TEST(names_are_listed_in_order_and_only_those_that_are_names)
+{
+    chute_value *names, *expected;
+
+    dir_begin();
+    CHECK_OK(chute_queue_list(&names));
+    CHECK_EQ(chute_value_len(names), 0);
+    chute_value_free(names);
+    CHECK_OK(open_result("b", CREATE));
+    CHECK_OK(open_result("a.1", CREATE));
+    CHECK_OK(open_result("B", CREATE));
+    CHECK_EQ(close(open(path_of("no name"), O_CREAT | O_WRONLY, 0600)), 0);
+    CHECK_OK(chute_queue_list(&names));
+    expected = chute_list(chute_str("B"), chute_str("a.1"), chute_str("b"));
+    CHECK_EQ(chute_value_equal(names, expected), 1);
+    chute_value_free(names);
+    chute_value_free(expected);
+    CHECK_EQ(unlink(path_of("no name")), 0);
+    CHECK_OK(chute_queue_unlink("b"));
+    CHECK_OK(chute_queue_unlink("a.1"));
+    CHECK_OK(chute_queue_unlink("B"));
+    dir_end();
+}
+
+TEST(a_hundred_names_are_listed)
+{
+    chute_value *names;
+    char name[16];
+
+    dir_begin();
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "q%d", i);
+        CHECK_OK(open_result(name, CREATE));
+    }
+    CHECK_OK(chute_queue_list(&names));
+    CHECK_EQ(chute_value_len(names), 100);
+    for (size_t i = 0; i < 100; i++)
+        CHECK_OK(chute_queue_unlink(chute_value_str(chute_value_at(names, i))));
+    chute_value_free(names);
+    dir_end();
+}
+
+TEST(if_cleaning_up_or_listing_fails_nothing_is_left)
+{
+    chute_value *names;
+
+    dir_begin();
+    CHECK_OK(open_result("jobs", CREATE));
+    FAULT_LOOP (n) {
+        if (chute_queue_list(&names) < 0) {
+            CHECK(fault_fired());
+            continue;
+        }
+        CHECK_EQ(chute_value_len(names), 1);
+        chute_value_free(names);
+    }
+    FAULT_LOOP (n) {
+        int r = open_result("jobs", CREATE);
+        if (r == 0)
+            r = chute_queue_unlink_unused("jobs", 0);
+        if (r < 0) {
+            CHECK(fault_fired());
+            (void)unlink(path_of("jobs"));
+        }
+    }
+    CHECK_ERR(chute_queue_list(NULL), CHUTE_EINVAL);
+    CHECK_ERR(chute_queue_unlink_unused(NULL, 0), CHUTE_EINVAL);
+    dir_end();
+}
+
 /* -- races ------------------------------------------------------------------ */
 
 #define N_RACERS 8
@@ -531,21 +654,23 @@ _Noreturn static void race(unsigned seed)
 {
     for (int i = 0; i < N_ROUNDS; i++) {
         seed = seed * 1103515245 + 12345;
-        unsigned what = seed >> 16 & 3;
+        unsigned what = (seed >> 16) % 5;
         chute_queue *q;
         int r = what == 0   ? chute_queue_unlink("jobs")
+                : what == 4 ? chute_queue_unlink_unused("jobs", 1)
                 : what == 1 ? chute_queue_open(&q, "jobs", OPEN)
                 : what == 2 ? chute_queue_open(&q, "jobs", EXCLUSIVE)
                             : chute_queue_open(&q, "jobs", CREATE);
-        if (r == 0 && what != 0) {
+        if (r == 0 && what >= 1 && what <= 3) {
             int64_t got;
             CHECK_OK(put_int(q, i, CHUTE_SEC(5)));
             got = get_int(q, CHUTE_SEC(5));
             CHECK(got >= 0);
             chute_queue_free(q);
         } else if (r < 0) {
-            CHECK(what == 2 ? r == CHUTE_EEXIST
-                            : what < 2 && r == CHUTE_ENOENT);
+            CHECK(what == 2   ? r == CHUTE_EEXIST
+                  : what == 4 ? r == CHUTE_ENOENT || r == CHUTE_EBUSY
+                              : what < 2 && r == CHUTE_ENOENT);
         }
     }
     _exit(0);

@@ -169,9 +169,9 @@ TEST(an_item_larger_than_memory_is_refused_at_once)
     char data[4096] = {0};
     size_t len;
 
-    CHECK_ERR(chute_queue_put_bytes(q, data, 4089, CHUTE_FOREVER),
+    CHECK_ERR(chute_queue_put_bytes(q, data, 4081, CHUTE_FOREVER),
               CHUTE_EMSGSIZE);
-    CHECK_OK(chute_queue_put_bytes(q, data, 4088, CHUTE_FOREVER));
+    CHECK_OK(chute_queue_put_bytes(q, data, 4080, CHUTE_FOREVER));
     CHECK_ERR(chute_queue_put_bytes(q, data, 0, CHUTE_NOWAIT), CHUTE_ETIMEDOUT);
     CHECK_OK(chute_queue_get_bytes(q, data, 4096, &len, CHUTE_NOWAIT));
     chute_queue_free(q);
@@ -260,7 +260,7 @@ TEST(a_closed_queue_gives_memory_back_at_its_end)
 TEST(memory_bounds_what_the_queue_holds)
 {
     chute_queue *q = queue_new(0, MIB);
-    char data[1016] = {0};
+    char data[1008] = {0};
     size_t n = 0, len;
 
     while (chute_queue_put_bytes(q, data, sizeof data, CHUTE_NOWAIT) == 0)

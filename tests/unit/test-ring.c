@@ -80,13 +80,13 @@ TEST(items_of_all_sizes_come_out_as_they_went_in)
     region_chain_free(&chain);
 }
 
-TEST(an_item_takes_its_length_in_units_and_one_more)
+TEST(an_item_takes_its_length_in_units_and_two_more)
 {
-    CHECK_EQ(ring_need(0), 1);
-    CHECK_EQ(ring_need(1), 2);
-    CHECK_EQ(ring_need(8), 2);
-    CHECK_EQ(ring_need(9), 3);
-    CHECK_EQ(ring_need(UINT32_MAX), 1 + (UINT64_C(1) << 29));
+    CHECK_EQ(ring_need(0), 2);
+    CHECK_EQ(ring_need(1), 3);
+    CHECK_EQ(ring_need(8), 3);
+    CHECK_EQ(ring_need(9), 4);
+    CHECK_EQ(ring_need(UINT32_MAX), 2 + (UINT64_C(1) << 29));
     CHECK_EQ(ring_need((size_t)UINT32_MAX + 1), UINT64_MAX);
 }
 
@@ -184,14 +184,14 @@ TEST(memory_is_filled_to_the_last_unit)
     struct region_chain chain;
 
     ring_new(&chain, 1000, 65536);
-    CHECK_OK(put(&chain, 0, 65536 - 8 - 24));
+    CHECK_OK(put(&chain, 0, 65536 - 16 - 32));
     CHECK_EQ(put(&chain, 1, 17), RING_TIGHT);
     CHECK_OK(put(&chain, 1, 16));
     CHECK_EQ(put(&chain, 2, 0), RING_FULL);
-    check_get(&chain, 0, 65536 - 8 - 24);
+    check_get(&chain, 0, 65536 - 16 - 32);
     check_get(&chain, 1, 16);
-    CHECK_OK(put(&chain, 2, 65536 - 8));
-    check_get(&chain, 2, 65536 - 8);
+    CHECK_OK(put(&chain, 2, 65536 - 16));
+    check_get(&chain, 2, 65536 - 16);
     region_chain_free(&chain);
 }
 
@@ -202,11 +202,11 @@ TEST(memory_that_is_no_power_of_two_is_filled_too)
     size_t n = 0;
 
     ring_new(&chain, 10000, memory);
-    for (; put(&chain, n, 56) == 0; n++)
+    for (; put(&chain, n, 48) == 0; n++)
         ;
     CHECK_EQ(n, memory / 64);
     for (size_t i = 0; i < n; i++)
-        check_get(&chain, i, 56);
+        check_get(&chain, i, 48);
     region_chain_free(&chain);
 }
 
