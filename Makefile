@@ -57,7 +57,7 @@ differential: build ## a million random objects through CPython and chute
 	@/usr/bin/python3 tests/conformance/pickle.py \
 		$(BUILD)/tests/conformance/pickle-driver --objects $(OBJECTS)
 
-fuzz: ## fuzz the decoder for SECONDS, half with libFuzzer, half with AFL++
+fuzz: ## fuzz what reads pickles and literals for SECONDS: libFuzzer, AFL++
 	@scripts/setup fuzz
 	@scripts/fuzz $(BUILD)-fuzz $(SECONDS)
 

@@ -52,6 +52,7 @@ extern "C" {
     X(ENAMESPACE, -4105, "the process is in another PID namespace")            \
     X(EKIND, -4106, "what comes next is of another kind")                      \
     X(ESHAPE, -4107, "the value has another shape")                            \
+    X(ESYNTAX, -4108, "not a Python literal")                                  \
     X(EOVERSIZE, -4110, "the peer announces more than max_message allows")     \
     X(EAUTH, -4111, "one of the two sides does not know the other's key")      \
     X(EDIGEST, -4112, "the peer knows HMAC-MD5 only: CHUTE_MD5 would allow it")

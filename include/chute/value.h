@@ -226,6 +226,20 @@ CHUTE_API int chute_value_print(const chute_value *v, FILE *to);
 CHUTE_API int chute_value_repr(const chute_value *v, char **ret_text,
                                size_t *ret_len);
 
+/* The value of a Python literal, "{'size': (3, 4), 'name': r'C:\tmp'}", as
+ * Python's ast.literal_eval() reads it: numbers in each of their forms, str and
+ * bytes with their prefixes and escapes, brackets, comments. Read as well is
+ * what chute_value_print writes and literal_eval refuses: nan, inf,
+ * frozenset(...), bytearray(...); and around the literal lines may be indented.
+ * Like chute_loads it does not recurse, and memory and time are in proportion to
+ * the text. On failure only, *ret_pos (may be NULL) is the offset of the byte
+ * that was refused; of a string that does not end, of its beginning.
+ * Conditions: CHUTE_ESYNTAX (no literal; or an unhashable key), CHUTE_ENOTPLAIN
+ * (a complex number, or \N{name}), CHUTE_ELIMIT (an int of more than 4300 decimal
+ * digits; or keys made to be slow, as in chute_loads). */
+CHUTE_API int chute_literal_eval(const char *text, size_t text_len,
+                                 chute_value **ret_value, size_t *ret_pos);
+
 #ifdef __cplusplus
 }
 #endif

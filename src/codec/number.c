@@ -226,7 +226,7 @@ size_t number_hex(const unsigned char *le, size_t len, char *text)
 
 /* -- from text ------------------------------------------------------------- */
 
-static void negate(unsigned char *le, size_t len)
+void number_negate(unsigned char *le, size_t len)
 {
     bool carry = true;
 
@@ -262,11 +262,11 @@ size_t number_from_decimal(const char *digits, size_t n, bool negative,
     for (size_t i = 0; i < 4 * n_words; i++)
         le[i] = (unsigned char)(words[i / 4] >> 8 * (i % 4));
     if (negative)
-        negate(le, 4 * n_words);
+        number_negate(le, 4 * n_words);
     return 4 * n_words;
 }
 
-static int hex_digit(char c)
+int number_digit(int c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -275,20 +275,24 @@ static int hex_digit(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-bool number_from_hex(const char *digits, size_t n, bool negative,
-                     unsigned char *le)
+bool number_from_digits(const char *digits, size_t n, unsigned n_bits,
+                        bool negative, unsigned char *le)
 {
-    size_t len = n / 2 + 2;
+    size_t len = NUMBER_DIGITS_LEN(n, n_bits);
 
     memset(le, 0, len);
     for (size_t i = 0; i < n; i++) {
-        int digit = hex_digit(digits[n - 1 - i]);
-        if (digit < 0)
+        int digit = number_digit(digits[n - 1 - i]);
+        if (digit < 0 || digit >> n_bits)
             return false;
-        le[i / 2] = (unsigned char)(le[i / 2] | digit << 4 * (i % 2));
+        /* Eight digits are so many bytes; one of them may lie in two. */
+        size_t bit = i % 8 * n_bits, at = i / 8 * n_bits + bit / 8;
+        unsigned two = (unsigned)digit << bit % 8;
+        le[at] = (unsigned char)(le[at] | two);
+        le[at + 1] = (unsigned char)(le[at + 1] | two >> 8);
     }
     if (negative)
-        negate(le, len);
+        number_negate(le, len);
     return true;
 }
 

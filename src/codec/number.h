@@ -45,10 +45,17 @@ size_t number_hex(const unsigned char *le, size_t len, char *text);
 size_t number_from_decimal(const char *digits, size_t n, bool negative,
                            unsigned char le[NUMBER_MAX_BYTES]);
 
-/* The same from any number of hex digits; le has place for n / 2 + 2. false if
- * one of them is none. */
-bool number_from_hex(const char *digits, size_t n, bool negative,
-                     unsigned char *le);
+/* The same from any number of digits of n_bits bits each, 4 for hex; le has place
+ * for NUMBER_DIGITS_LEN. false if one of them is none. */
+#define NUMBER_DIGITS_LEN(n, n_bits) ((n) / 8 * (n_bits) + (n_bits) + 2)
+bool number_from_digits(const char *digits, size_t n, unsigned n_bits,
+                        bool negative, unsigned char *le);
+
+/* The value of a hex digit, or -1. */
+int number_digit(int c);
+
+/* -x in place; le must have a sign bit more than x needs. */
+void number_negate(unsigned char *le, size_t len);
 
 /* A float as Python's repr() writes it, ended by a NUL: its length. */
 #define NUMBER_FLOAT_TEXT 40

@@ -35,7 +35,7 @@ static size_t char_len(const unsigned char *p, size_t left)
     return 4;
 }
 
-bool utf8_valid(const void *text, size_t len)
+size_t utf8_span(const void *text, size_t len)
 {
     const unsigned char *p = text, *end = p + len;
 
@@ -53,10 +53,15 @@ bool utf8_valid(const void *text, size_t len)
             break;
         size_t n = char_len(p, (size_t)(end - p));
         if (n == 0)
-            return false;
+            break;
         p += n;
     }
-    return true;
+    return (size_t)(p - (const unsigned char *)text);
+}
+
+bool utf8_valid(const void *text, size_t len)
+{
+    return utf8_span(text, len) == len;
 }
 
 uint32_t utf8_next(const unsigned char **p)
@@ -79,4 +84,15 @@ uint32_t utf8_next(const unsigned char **p)
     *p = s + 4;
     return (c & 7) << 18 | (s[1] & 0x3fu) << 12 | (s[2] & 0x3fu) << 6 |
            (s[3] & 0x3fu);
+}
+
+size_t utf8_write(unsigned char to[4], uint32_t c)
+{
+    static const unsigned char first[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    size_t len = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+    for (size_t i = len; i-- > 1; c >>= 6)
+        to[i] = (unsigned char)(0x80 | (c & 0x3f));
+    to[0] = (unsigned char)(first[len] | c);
+    return len;
 }

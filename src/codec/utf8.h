@@ -14,7 +14,13 @@
 
 bool utf8_valid(const void *text, size_t len);
 
+/* How many bytes of the text are valid, up to the first that is not. */
+size_t utf8_span(const void *text, size_t len);
+
 /* The code point at *p, in text that is valid; *p moves behind it. */
 uint32_t utf8_next(const unsigned char **p);
+
+/* Write a code point: its length. */
+size_t utf8_write(unsigned char to[4], uint32_t c);
 
 #endif

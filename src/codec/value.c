@@ -297,11 +297,11 @@ chute_value *chute_int_of(const void *data, size_t data_len)
 
 static chute_value *int_of_hex(const char *digits, size_t n, bool negative)
 {
-    size_t len = n / 2 + 2;
+    size_t len = NUMBER_DIGITS_LEN(n, 4);
     chute_value *v = NULL;
     unsigned char *le = mem_alloc(len);
 
-    if (le && number_from_hex(digits, n, negative, le))
+    if (le && number_from_digits(digits, n, 4, negative, le))
         v = value_int_of(NULL, le, len);
     free(le);
     return v;
