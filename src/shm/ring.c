@@ -135,7 +135,8 @@ static uint64_t in_full(_Atomic uint64_t *mark, uint32_t now)
 {
     uint64_t n = atomic_load_explicit(mark, memory_order_relaxed);
 
-    return n + (uint32_t)(now - (uint32_t)n);
+    /* Signed: who looks on may have read `now` before the mark was made. */
+    return n + (uint64_t)(int32_t)(now - (uint32_t)n);
 }
 
 void ring_total(struct shm_totals *totals, uint64_t commit,

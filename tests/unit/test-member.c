@@ -285,6 +285,18 @@ TEST(totals_go_on_where_the_commit_words_wrap)
     chute_queue_free(q);
 }
 
+TEST(a_mark_made_after_the_look_at_the_commit_word_does_no_harm)
+{
+    chute_queue *q = queue_new(0, 0);
+    struct shm_queue *shm = chain_of(q)->shm;
+
+    atomic_store(&shm->put.n_items, 3 << 20);
+    atomic_store(&shm->tail, (uint64_t)((3 << 20) - 1) << 32);
+    atomic_store(&shm->head, (uint64_t)((3 << 20) - 1) << 32);
+    CHECK_EQ(stat_of(q).n_put, (3 << 20) - 1);
+    chute_queue_free(q);
+}
+
 /* -- the oldest ------------------------------------------------------------- */
 
 TEST(the_oldest_item_has_an_age_and_an_empty_queue_none)
