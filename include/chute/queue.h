@@ -23,6 +23,8 @@
 #ifndef CHUTE_QUEUE_H
 #define CHUTE_QUEUE_H
 
+#include <sys/uio.h>
+
 #include "chute/common.h"
 #include "chute/value.h"
 
@@ -146,6 +148,37 @@ CHUTE_API int chute_queue_put_bytes(chute_queue *queue, const void *data,
                                     size_t data_len, int64_t timeout_ns);
 CHUTE_API int chute_queue_get_bytes(chute_queue *queue, void *buf, size_t cap,
                                     size_t *ret_len, int64_t timeout_ns);
+
+/* Many at once: for the price of one lock and one wake-up, where several fit.
+ *
+ * put_many puts n items, in their order, as room comes: as many at once as there
+ * is room for, in one step that no death cuts in half. items[i] are iov_len bytes
+ * at iov_base. *ret_n, which is always written, is how many are in the queue, the
+ * first ones; less than n only with a failure, and then the rest is not there.
+ * Others' items may come between.
+ * get_many waits for one item, and takes as many as are there, n at most (1 or
+ * more). get_many_bytes copies them into buf one after the other, as far as they
+ * fit, 256 KiB at most in more than one item; items[i] are set to where they
+ * are. With CHUTE_EMSGSIZE items[0].iov_len is the length that the oldest needs.
+ * get_many sets ret_values, *ret_n of them; if the last one is no value it is
+ * bytes, as in get, and the code says why.
+ * The timeout is for the whole call.
+ * Blocks: as put and get do.
+ * Ownership: of the values put, the *ret_n first are consumed, the others remain
+ * the caller's. Those got are the caller's.
+ * Conditions: as put, put_bytes, get and get_bytes. */
+CHUTE_API int chute_queue_put_many(chute_queue *queue,
+                                   chute_value *const *values, size_t n,
+                                   size_t *ret_n, int64_t timeout_ns);
+CHUTE_API int chute_queue_put_many_bytes(chute_queue *queue,
+                                         const struct iovec *items, size_t n,
+                                         size_t *ret_n, int64_t timeout_ns);
+CHUTE_API int chute_queue_get_many(chute_queue *queue, chute_value **ret_values,
+                                   size_t n, size_t *ret_n, int64_t timeout_ns);
+CHUTE_API int chute_queue_get_many_bytes(chute_queue *queue, void *buf,
+                                         size_t cap, struct iovec *items,
+                                         size_t n, size_t *ret_n,
+                                         int64_t timeout_ns);
 
 /* Copy the oldest item, as get and get_bytes would take it, and leave it there.
  * Where others get, it may be gone when peek returns, and the next get give

@@ -37,6 +37,9 @@
 #include "shm/region.h"
 #include "shm/ring.h"
 
+/* So many values of a put_many are encoded ahead, at most. */
+#define MANY 256
+
 /* -- the door --------------------------------------------------------------- */
 
 int queue_enter(const chute_queue *queue)
@@ -102,11 +105,12 @@ void queue_leave(chute_queue *queue)
         member_leave(queue->chain.shm, (uint32_t)membership);
 }
 
-/* One more, under the lock that all who write there hold. */
-static void count(_Atomic uint64_t *n)
+/* So many more, under the lock that all who write there hold. */
+static void count(_Atomic uint64_t *sum, uint64_t n)
 {
-    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
+    uint64_t before = atomic_load_explicit(sum, memory_order_relaxed);
+
+    atomic_store_explicit(sum, before + n, memory_order_relaxed);
 }
 
 /* -- put -------------------------------------------------------------------- */
@@ -122,95 +126,200 @@ static void pass_on_space(chute_queue *queue)
         event_wake(&chain->shm->space, 1);
 }
 
-static int put_once(chute_queue *queue, struct shm_member *member,
-                    const void *data, size_t len,
-                    const struct patience *patience,
+/* One call that puts. */
+struct put_call {
+    chute_queue *queue;
+    struct shm_member *member;
+    struct patience patience;
+};
+
+static int begin_put(struct put_call *call, chute_queue *queue,
+                     int64_t timeout_ns)
+{
+    call->queue = queue;
+    int r = queue_enter_member(queue, &call->member);
+    if (r < 0)
+        return r;
+    return patience_begin(&call->patience, timeout_ns, queue->interruptible,
+                          &call->member->putting);
+}
+
+static int put_once(struct put_call *call, struct ring_put_batch *batch,
                     struct ring_state *ret_state)
 {
-    struct region_chain *chain = &queue->chain;
-    int r = lock_take_guarded(&chain->shm->put_lock, &chain->put_guard,
-                              patience->lock_deadline, queue->interruptible);
+    struct region_chain *chain = &call->queue->chain;
+    struct shm_queue *shm = chain->shm;
+    int r = lock_take_guarded(&shm->put_lock, &chain->put_guard,
+                              call->patience.lock_deadline,
+                              call->queue->interruptible);
 
     if (r < 0)
         return r;
     if (r == LOCK_DIED)
         region_mend(chain);
-    r = ring_put(chain, data, len, patience->copy_deadline, ret_state);
+    r = ring_put(chain, batch, call->patience.copy_deadline, ret_state);
     if (r == 0)
-        count(&member->n_put);
-    lock_drop_guarded(&chain->shm->put_lock, &chain->put_guard);
+        count(&call->member->n_put, batch->n_done);
+    lock_drop_guarded(&shm->put_lock, &chain->put_guard);
     return r;
 }
 
-static int put(chute_queue *queue, struct shm_member *member, const void *data,
-               size_t len, int64_t timeout_ns)
+/* There was no room, as r and *state say: wait for it, and put. */
+static int put_later(struct put_call *call, struct ring_put_batch *batch, int r,
+                     struct ring_state *state)
 {
-    struct region_chain *chain = &queue->chain;
-    struct patience patience;
-    struct ring_state state;
+    struct region_chain *chain = &call->queue->chain;
+    struct patience *patience = &call->patience;
     struct change change = {.chain = chain,
                             .event = &chain->shm->space,
                             .word = &chain->shm->head,
-                            .own = &chain->shm->tail};
+                            .own = &chain->shm->tail,
+                            .seen = state->head};
     bool passed_on = false;
 
-    int r = patience_begin(&patience, timeout_ns, queue->interruptible,
-                           &member->putting);
-    if (r < 0)
-        return r;
-    if (ring_need(len) > chain->max_units)
-        return fail(CHUTE_EMSGSIZE);
-    for (;;) {
-        r = put_once(queue, member, data, len, &patience, &state);
-        if (r <= 0)
-            break;
+    while (r > 0) {
         /* Once for each time that head has moved: if nobody can use the
          * wake-up, it must not go round for ever. */
-        if (change.seen != state.head)
+        if (change.seen != state->head)
             passed_on = false;
-        if (r == RING_TIGHT && patience.slept && !passed_on) {
+        if (r == RING_TIGHT && patience->slept && !passed_on) {
             passed_on = true;
-            pass_on_space(queue);
+            pass_on_space(call->queue);
         }
-        change.seen = state.head;
-        r = patience_wait(&patience, &change);
-        if (r < 0)
-            break;
+        change.seen = state->head;
+        r = patience_wait(patience, &change);
+        if (r == 0)
+            r = put_once(call, batch, state);
     }
-    patience_end(&patience);
-    if (r == 0)
-        event_wake(&chain->shm->items, 1);
-    if (patience.slept)
-        pass_on_space(queue);
+    return r;
+}
+
+/* Put as many items of the batch as one commit takes, as soon as the first has
+ * room. */
+static int put_some(struct put_call *call, struct ring_put_batch *batch)
+{
+    struct ring_state state;
+
+    if (ring_need(batch->items[0].iov_len) > call->queue->chain.max_units)
+        return fail(CHUTE_EMSGSIZE);
+    int r = put_once(call, batch, &state);
+    return r <= 0 ? r : put_later(call, batch, r, &state);
+}
+
+/* Put all n items, as room comes. *ret_n of them are in the queue, whatever is
+ * returned. */
+static int put(struct put_call *call, const struct iovec *items, size_t n,
+               size_t *ret_n)
+{
+    struct shm_queue *shm = call->queue->chain.shm;
+    int r = 0;
+
+    for (*ret_n = 0; r == 0 && *ret_n < n;) {
+        struct ring_put_batch batch = {.items = items + *ret_n,
+                                       .n = n - *ret_n};
+        r = put_some(call, &batch);
+        if (r == 0) {
+            *ret_n += batch.n_done;
+            event_wake(&shm->items, 1);
+        }
+    }
+    patience_end(&call->patience);
+    if (call->patience.slept)
+        pass_on_space(call->queue);
     return r;
 }
 
 int chute_queue_put_bytes(chute_queue *queue, const void *data, size_t data_len,
                           int64_t timeout_ns)
 {
-    struct shm_member *member;
-    int r = queue_enter_member(queue, &member);
+    struct iovec item = {.iov_base = (void *)(uintptr_t)data,
+                         .iov_len = data_len};
+    struct put_call call;
+    size_t n;
 
-    if (r < 0)
-        return r;
     if (!data && data_len)
         return fail(CHUTE_EINVAL);
-    return put(queue, member, data, data_len, timeout_ns);
+    int r = begin_put(&call, queue, timeout_ns);
+    return r < 0 ? r : put(&call, &item, 1, &n);
 }
 
 int chute_queue_put(chute_queue *queue, chute_value *v, int64_t timeout_ns)
 {
-    struct shm_member *member;
+    struct put_call call;
+    struct iovec item;
     void *data = NULL;
-    size_t len;
-    int r = queue_enter_member(queue, &member);
+    size_t n;
+    int r = begin_put(&call, queue, timeout_ns);
 
     if (r == 0)
-        r = v ? chute_dumps(v, &data, &len) : fail(CHUTE_ENOMEM);
+        r = v ? chute_dumps(v, &data, &item.iov_len) : fail(CHUTE_ENOMEM);
+    item.iov_base = data;
     if (r == 0)
-        r = put(queue, member, data, len, timeout_ns);
+        r = put(&call, &item, 1, &n);
     free(data);
     chute_value_free(v);
+    return r;
+}
+
+/* -- put, many -------------------------------------------------------------- */
+
+int chute_queue_put_many_bytes(chute_queue *queue, const struct iovec *items,
+                               size_t n, size_t *ret_n, int64_t timeout_ns)
+{
+    struct put_call call;
+
+    if (ret_n)
+        *ret_n = 0;
+    if (!ret_n || (!items && n))
+        return fail(CHUTE_EINVAL);
+    for (size_t i = 0; i < n; i++)
+        if (!items[i].iov_base && items[i].iov_len)
+            return fail(CHUTE_EINVAL);
+    int r = begin_put(&call, queue, timeout_ns);
+    return r < 0 ? r : put(&call, items, n, ret_n);
+}
+
+/* Encode as many as one commit takes, one at least. */
+static int dump_some(chute_value *const *values, size_t n,
+                     struct iovec items[MANY], size_t *ret_n)
+{
+    size_t n_bytes = 0, i = 0;
+    int r = 0;
+
+    while (r == 0 && i < n && i < MANY && n_bytes <= RING_BATCH_LEN) {
+        r = values[i]
+                ? chute_dumps(values[i], &items[i].iov_base, &items[i].iov_len)
+                : fail(CHUTE_ENOMEM);
+        if (r == 0)
+            n_bytes += items[i++].iov_len;
+    }
+    *ret_n = i;
+    return r;
+}
+
+int chute_queue_put_many(chute_queue *queue, chute_value *const *values,
+                         size_t n, size_t *ret_n, int64_t timeout_ns)
+{
+    struct iovec items[MANY];
+    struct put_call call;
+
+    if (ret_n)
+        *ret_n = 0;
+    if (!ret_n || (!values && n))
+        return fail(CHUTE_EINVAL);
+    int r = begin_put(&call, queue, timeout_ns);
+    while (r == 0 && *ret_n < n) {
+        size_t n_dumped, n_put;
+        int of_dump = dump_some(values + *ret_n, n - *ret_n, items, &n_dumped);
+        r = put(&call, items, n_dumped, &n_put);
+        for (size_t i = 0; i < n_put; i++)
+            chute_value_free(values[*ret_n + i]);
+        *ret_n += n_put;
+        for (size_t i = 0; i < n_dumped; i++)
+            free(items[i].iov_base);
+        if (r == 0)
+            r = of_dump;
+    }
     return r;
 }
 
@@ -271,22 +380,22 @@ static int begin_get(struct get_call *call, chute_queue *queue, bool take,
 }
 
 /* Under get_lock. */
-static int read_once(struct get_call *call, void *buf, size_t cap,
-                     size_t *ret_len, struct ring_state *ret_state)
+static int read_once(struct get_call *call, struct ring_get_batch *batch,
+                     struct ring_state *ret_state)
 {
     struct region_chain *chain = &call->queue->chain;
     int64_t deadline = call->patience.copy_deadline;
 
     if (!call->take)
-        return ring_peek(chain, buf, cap, ret_len, deadline, ret_state);
-    int r = ring_get(chain, buf, cap, ret_len, deadline, ret_state);
+        return ring_peek(chain, batch, deadline, ret_state);
+    int r = ring_get(chain, batch, deadline, ret_state);
     if (r == 0)
-        count(&call->member->n_got);
+        count(&call->member->n_got, batch->n_done);
     return r;
 }
 
-static int get_once(struct get_call *call, void *buf, size_t cap,
-                    size_t *ret_len, struct ring_state *ret_state)
+static int get_once(struct get_call *call, struct ring_get_batch *batch,
+                    struct ring_state *ret_state)
 {
     struct region_chain *chain = &call->queue->chain;
     struct shm_queue *shm = chain->shm;
@@ -299,41 +408,65 @@ static int get_once(struct get_call *call, void *buf, size_t cap,
                               call->queue->interruptible);
     if (r < 0)
         return r;
-    r = read_once(call, buf, cap, ret_len, ret_state);
+    r = read_once(call, batch, ret_state);
     lock_drop_guarded(&shm->get_lock, &chain->get_guard);
     return r;
 }
 
-static int get(struct get_call *call, void *buf, size_t cap, size_t *ret_len)
+/* There was no item, as r and *state say: wait for one, and take it. */
+static int get_later(struct get_call *call, struct ring_get_batch *batch, int r,
+                     struct ring_state *state)
 {
-    chute_queue *queue = call->queue;
-    struct region_chain *chain = &queue->chain;
-    struct ring_state state;
+    struct region_chain *chain = &call->queue->chain;
     struct change change = {.chain = chain,
                             .event = &chain->shm->items,
                             .word = &chain->shm->tail,
                             .own = &chain->shm->head};
-    int r;
 
     for (;;) {
-        r = get_once(call, buf, cap, ret_len, &state);
         if ((r == RING_EMPTY || r == CHUTE_EOF) && region_is_excess(chain))
-            give_back(queue);
+            give_back(call->queue);
         if (r <= 0)
-            break;
-        change.seen = state.tail;
+            return r;
+        change.seen = state->tail;
         r = patience_wait(&call->patience, &change);
-        if (r < 0)
-            break;
+        if (r == 0)
+            r = get_once(call, batch, state);
     }
+}
+
+/* Wait for an item, and take as many as are there and the batch has place for. */
+static int get(struct get_call *call, struct ring_get_batch *batch)
+{
+    chute_queue *queue = call->queue;
+    struct region_chain *chain = &queue->chain;
+    struct ring_state state;
+
+    int r = get_once(call, batch, &state);
+    if (r != 0)
+        r = get_later(call, batch, r, &state);
     patience_end(&call->patience);
     bool taken = r == 0 && call->take;
     if (taken)
         event_wake(&chain->shm->space, 1);
     if (call->patience.slept)
         pass_on_items(queue);
-    if (taken && ring_count(state) == 1 && region_is_excess(chain))
+    if (taken && ring_count(state) == batch->n_done && region_is_excess(chain))
         give_back(queue);
+    return r;
+}
+
+/* The same for one item. */
+static int get_one(struct get_call *call, void *buf, size_t cap,
+                   size_t *ret_len)
+{
+    struct iovec item;
+    struct ring_get_batch batch = {
+        .buf = buf, .cap = cap, .items = &item, .n = 1};
+
+    int r = get(call, &batch);
+    if (r == 0 || r == CHUTE_EMSGSIZE)
+        *ret_len = item.iov_len;
     return r;
 }
 
@@ -341,17 +474,13 @@ static int get_bytes(chute_queue *queue, bool take, void *buf, size_t cap,
                      size_t *ret_len, int64_t timeout_ns)
 {
     struct get_call call;
-    size_t len;
 
     if ((!buf && cap) || !ret_len)
         return fail(CHUTE_EINVAL);
     int r = begin_get(&call, queue, take, timeout_ns);
     if (r < 0)
         return r;
-    r = get(&call, buf, cap, &len);
-    if (r == 0 || r == CHUTE_EMSGSIZE)
-        *ret_len = len;
-    return r;
+    return get_one(&call, buf, cap, ret_len);
 }
 
 int chute_queue_get_bytes(chute_queue *queue, void *buf, size_t cap,
@@ -376,7 +505,7 @@ static int get_raw(struct get_call *call, chute_value **ret_raw)
         chute_value *raw = value_bytes_new(cap, &data);
         if (!raw)
             return fail(CHUTE_ENOMEM);
-        int r = get(call, data, cap, &len);
+        int r = get_one(call, data, cap, &len);
         if (r == 0) {
             value_bytes_cut(raw, len);
             *ret_raw = raw;
@@ -423,6 +552,49 @@ int chute_queue_peek(chute_queue *queue, chute_value **ret_value,
                      int64_t timeout_ns)
 {
     return get_value(queue, false, ret_value, timeout_ns);
+}
+
+/* -- get, many -------------------------------------------------------------- */
+
+int chute_queue_get_many_bytes(chute_queue *queue, void *buf, size_t cap,
+                               struct iovec *items, size_t n, size_t *ret_n,
+                               int64_t timeout_ns)
+{
+    struct get_call call;
+    struct ring_get_batch batch = {
+        .buf = buf, .cap = cap, .items = items, .n = n};
+
+    if (ret_n)
+        *ret_n = 0;
+    if (!ret_n || !items || n == 0 || (!buf && cap))
+        return fail(CHUTE_EINVAL);
+    int r = begin_get(&call, queue, true, timeout_ns);
+    if (r < 0)
+        return r;
+    r = get(&call, &batch);
+    if (r == 0)
+        *ret_n = batch.n_done;
+    return r;
+}
+
+/* One by one: a value that cannot be made for lack of memory has to stay in the
+ * queue, and that is known only once there is place for its message. */
+int chute_queue_get_many(chute_queue *queue, chute_value **ret_values, size_t n,
+                         size_t *ret_n, int64_t timeout_ns)
+{
+    int r = 0;
+
+    if (ret_n)
+        *ret_n = 0;
+    if (!ret_n || !ret_values || n == 0)
+        return fail(CHUTE_EINVAL);
+    while (r == 0 && *ret_n < n) {
+        chute_value **place = &ret_values[*ret_n];
+        r = chute_queue_get(queue, place, *ret_n ? CHUTE_NOWAIT : timeout_ns);
+        *ret_n += *place != NULL;
+    }
+    /* No more of them is the end of the list, and no news. */
+    return *ret_n && (r == CHUTE_ETIMEDOUT || r == CHUTE_EOF) ? 0 : r;
 }
 
 /* -- closing ---------------------------------------------------------------- */

@@ -88,9 +88,11 @@ static void write_down(struct patience *patience, struct shm_event *event)
 
 void patience_end(struct patience *patience)
 {
-    if (patience->is_blocked)
-        atomic_fetch_sub_explicit(&patience->blocked->n_threads, 1,
-                                  memory_order_relaxed);
+    if (!patience->is_blocked)
+        return;
+    patience->is_blocked = false;
+    atomic_fetch_sub_explicit(&patience->blocked->n_threads, 1,
+                              memory_order_relaxed);
 }
 
 static void count_if_lost(const struct change *change)

@@ -225,6 +225,13 @@ int region_get_view(struct region_chain *chain, uint32_t head_pos,
     return view_of(chain, &chain->get_view, first, ret_view);
 }
 
+bool region_ends_at(struct region_chain *chain, const struct region_view *view,
+                    uint32_t pos)
+{
+    return view->number != last_of(chain) &&
+           start_of(chain, view->number + 1) == pos;
+}
+
 uint32_t region_used(struct region_chain *chain, uint32_t tail_pos,
                      uint32_t used)
 {

@@ -67,6 +67,11 @@ int region_put_view(struct region_chain *chain, struct region_view **ret_view);
 int region_get_view(struct region_chain *chain, uint32_t head_pos,
                     struct region_view **ret_view);
 
+/* Under get_lock. Whether gets at `pos` have reached the end of the region that
+ * the view shows. */
+bool region_ends_at(struct region_chain *chain, const struct region_view *view,
+                    uint32_t pos);
+
 /* Under put_lock. How many of the `used` units before tail_pos lie in the
  * region that puts go to: at least so many. */
 uint32_t region_used(struct region_chain *chain, uint32_t tail_pos,

@@ -1,4 +1,4 @@
-/* ring.c - items in the queue's memory: put one, get one, count.
+/* ring.c - items in the queue's memory: put, get, count.
  *
  *              head                         tail
  *     ..garbage | item | item | item | item | garbage..
@@ -8,8 +8,8 @@
  * Positions count units and run freely; a region wraps them. The two commit
  * words hold {seq, pos} each in 64 bits:
  *
- *     put   writes an item beyond tail, then stores tail (release): COMMIT
- *     get   reads the item at head, then stores head (release): COMMIT
+ *     put   writes items beyond tail, then stores tail (release): COMMIT
+ *     get   reads items from head on, then stores head (release): COMMIT
  *
  * Only the owner of put_lock writes tail, only the owner of get_lock writes
  * head. Readers use only bytes in [head, tail), writers only bytes outside. A
@@ -175,38 +175,33 @@ static bool state_is_sane(struct region_chain *chain, struct ring_state state)
 
 /* -- copying ---------------------------------------------------------------- */
 
-/* The n units' memory from position pos: `first` bytes of the len at *ret_at,
- * the rest at the region's beginning. */
-static size_t place(const struct region_view *view, uint32_t pos, size_t len,
-                    char **ret_at)
+static char *unit_at(const struct region_view *view, uint32_t pos)
 {
-    size_t at = (size_t)(pos & (view->n_units - 1)) * SHM_UNIT;
-    size_t to_end = (size_t)view->n_units * SHM_UNIT - at;
-
-    *ret_at = view->mem + at;
-    return len < to_end ? len : to_end;
+    return view->mem + (size_t)(pos & (view->n_units - 1)) * SHM_UNIT;
 }
 
 static shm_record *record_at(const struct region_view *view, uint32_t pos)
 {
-    char *at;
-
-    (void)place(view, pos, SHM_UNIT, &at);
-    return (shm_record *)(void *)at;
+    return (shm_record *)(void *)unit_at(view, pos);
 }
 
-/* relaxed: as the record's bytes are. */
-static void write_put_at(const struct region_view *view, uint32_t pos,
-                         int64_t now)
+static shm_put_at *put_at_of(const struct region_view *view, uint32_t pos)
 {
-    char *at;
+    return (shm_put_at *)(void *)unit_at(view, pos + 1);
+}
 
-    (void)place(view, pos + 1, SHM_UNIT, &at);
-    atomic_store_explicit((shm_put_at *)(void *)at, now, memory_order_relaxed);
+/* How many of len bytes from `at` on lie before the region's end; the rest is at
+ * its beginning. */
+static size_t before_end(const struct region_view *view, const char *at,
+                         size_t len)
+{
+    size_t to_end = (size_t)view->n_units * SHM_UNIT - (size_t)(at - view->mem);
+
+    return len < to_end ? len : to_end;
 }
 
 /* memcpy that gives up when the deadline has passed: long ones only. */
-static int copy(void *to, const void *from, size_t len, int64_t deadline)
+static int copy_long(void *to, const void *from, size_t len, int64_t deadline)
 {
     while (len > STRIDE) {
         memcpy(to, from, STRIDE);
@@ -216,6 +211,14 @@ static int copy(void *to, const void *from, size_t len, int64_t deadline)
         if (plat_expired(deadline))
             return -ETIMEDOUT;
     }
+    memcpy(to, from, len);
+    return 0;
+}
+
+static int copy(void *to, const void *from, size_t len, int64_t deadline)
+{
+    if (len > STRIDE)
+        return copy_long(to, from, len, deadline);
     if (len)
         memcpy(to, from, len);
     return 0;
@@ -224,8 +227,8 @@ static int copy(void *to, const void *from, size_t len, int64_t deadline)
 static int copy_in(const struct region_view *view, uint32_t pos,
                    const void *data, size_t len, int64_t deadline)
 {
-    char *at;
-    size_t n = place(view, pos, len, &at);
+    char *at = unit_at(view, pos);
+    size_t n = before_end(view, at, len);
     int r = copy(at, data, n, deadline);
 
     if (r == 0 && n < len)
@@ -236,8 +239,8 @@ static int copy_in(const struct region_view *view, uint32_t pos,
 static int copy_out(const struct region_view *view, uint32_t pos, void *buf,
                     size_t len, int64_t deadline)
 {
-    char *at;
-    size_t n = place(view, pos, len, &at);
+    char *at = unit_at(view, pos);
+    size_t n = before_end(view, at, len);
     int r = copy(buf, at, n, deadline);
 
     if (r == 0 && n < len)
@@ -247,9 +250,10 @@ static int copy_out(const struct region_view *view, uint32_t pos, void *buf,
 
 /* -- put -------------------------------------------------------------------- */
 
-/* A region with room for `need` units at tail. */
+/* A region with room for `need` units at tail, and how many it has in all. */
 static int make_room(struct region_chain *chain, struct ring_state state,
-                     uint32_t need, struct region_view **ret_view)
+                     uint32_t need, struct region_view **ret_view,
+                     uint32_t *ret_room)
 {
     uint32_t pos = pos_of(state.tail);
     int r = region_put_view(chain, ret_view);
@@ -257,19 +261,68 @@ static int make_room(struct region_chain *chain, struct ring_state state,
     if (r < 0)
         return r;
     uint32_t used = region_used(chain, pos, ring_units(state));
-    if ((uint64_t)used + need <= (*ret_view)->n_units)
+    uint32_t n_units = (*ret_view)->n_units;
+    *ret_room = used <= n_units ? n_units - used : 0;
+    if (need <= *ret_room)
         return 0;
     r = region_grow(chain, pos, need, ret_view);
+    if (r == 0)
+        *ret_room = (*ret_view)->n_units;
     return r == -EAGAIN ? RING_TIGHT : r;
 }
 
-int ring_put(struct region_chain *chain, const void *data, size_t len,
+/* The item that will be number seq, at pos. */
+static int write_item(const struct region_view *view, uint32_t seq,
+                      uint32_t pos, const struct iovec *item, int64_t now,
+                      int64_t deadline)
+{
+    atomic_store_explicit(record_at(view, pos),
+                          word_of(seq, (uint32_t)item->iov_len),
+                          memory_order_relaxed);
+    atomic_store_explicit(put_at_of(view, pos), now, memory_order_relaxed);
+    return copy_in(view, pos + SHM_ITEM_UNITS, item->iov_base, item->iov_len,
+                   deadline);
+}
+
+/* Write what fits into n_items and n_units; the first item does. *ret_tail is
+ * where tail would be. */
+static int write_items(const struct region_view *view,
+                       struct ring_put_batch *batch, uint64_t tail,
+                       uint32_t n_items, uint32_t n_units, int64_t deadline,
+                       uint64_t *ret_tail)
+{
+    uint32_t seq = seq_of(tail), pos = pos_of(tail);
+    int64_t now = plat_now_coarse();
+    size_t n_bytes = 0, i = 0;
+
+    do {
+        const struct iovec *item = &batch->items[i];
+        uint64_t need = ring_need(item->iov_len);
+        n_bytes += item->iov_len;
+        if (i > 0 && (need > n_units || n_bytes > RING_BATCH_LEN))
+            break;
+        int r = write_item(view, seq, pos, item, now, deadline);
+        if (r < 0 && i == 0)
+            return r;
+        if (r < 0)
+            break;
+        seq++;
+        pos += (uint32_t)need;
+        n_units -= (uint32_t)need;
+    } while (++i < batch->n && i < n_items);
+    batch->n_done = i;
+    *ret_tail = word_of(seq, pos);
+    return 0;
+}
+
+int ring_put(struct region_chain *chain, struct ring_put_batch *batch,
              int64_t deadline, struct ring_state *ret_state)
 {
     struct shm_queue *shm = chain->shm;
-    uint32_t need = (uint32_t)ring_need(len);
+    uint64_t need = ring_need(batch->items[0].iov_len), tail;
     struct region_view *view;
     struct ring_state state;
+    uint32_t room;
 
     state.tail = atomic_load_explicit(&shm->tail, memory_order_relaxed);
     state.head = load_head(chain);
@@ -278,58 +331,90 @@ int ring_put(struct region_chain *chain, const void *data, size_t len,
         return fail(CHUTE_ECORRUPT);
     if (ring_is_closed(chain))
         return CHUTE_ECLOSED;
-    if (ring_count(state) == chain->maxsize ||
-        ring_units(state) == chain->max_units)
+    uint32_t n_items = chain->maxsize - ring_count(state);
+    uint32_t n_units = chain->max_units - ring_units(state);
+    if (n_items == 0 || n_units == 0)
         return RING_FULL;
-    if ((uint64_t)ring_units(state) + need > chain->max_units)
+    if (need > n_units)
         return RING_TIGHT;
-    int r = make_room(chain, state, need, &view);
+    int r = make_room(chain, state, (uint32_t)need, &view, &room);
+    if (r == 0)
+        r = write_items(view, batch, state.tail, n_items,
+                        room < n_units ? room : n_units, deadline, &tail);
     if (r != 0)
         return r;
-
-    uint32_t seq = seq_of(state.tail), pos = pos_of(state.tail);
-    atomic_store_explicit(record_at(view, pos), word_of(seq, (uint32_t)len),
-                          memory_order_relaxed);
-    write_put_at(view, pos, plat_now_coarse());
-    r = copy_in(view, pos + SHM_ITEM_UNITS, data, len, deadline);
-    if (r < 0)
-        return r;
     /* COMMIT. release: pairs with the acquire in load_tail(). */
-    uint64_t tail = word_of(seq + 1, pos + need);
     atomic_store_explicit(&shm->tail, tail, memory_order_release);
     mark(&shm->put, state.tail, tail);
-    count_most(&shm->put, ring_count(state) + 1);
+    count_most(&shm->put, ring_count(state) + (uint32_t)batch->n_done);
     return 0;
 }
 
 /* -- get -------------------------------------------------------------------- */
 
-/* The length of the item at head, checked. */
+/* The length of item number seq at pos, checked; n_units are left before tail. */
 static int read_len(struct region_chain *chain, const struct region_view *view,
-                    struct ring_state state, uint32_t *ret_len)
+                    uint32_t seq, uint32_t pos, uint32_t n_units,
+                    size_t *ret_len)
 {
     /* relaxed: ordered by the acquire of tail. Once: it may change under us. */
-    uint64_t record = atomic_load_explicit(record_at(view, pos_of(state.head)),
-                                           memory_order_relaxed);
+    uint64_t record =
+        atomic_load_explicit(record_at(view, pos), memory_order_relaxed);
     uint32_t len = (uint32_t)record;
     uint64_t need = ring_need(len);
 
-    if (seq_of(record) != seq_of(state.head) || need > ring_units(state) ||
-        need > view->n_units || need > chain->max_units)
+    if (seq_of(record) != seq || need > n_units || need > view->n_units ||
+        need > chain->max_units)
         return fail(CHUTE_ECORRUPT);
     *ret_len = len;
     return 0;
 }
 
-/* The oldest item, copied out. *ret_need is what it takes in the queue. */
-static int read_oldest(struct region_chain *chain, void *buf, size_t cap,
-                       size_t *ret_len, int64_t deadline,
-                       struct ring_state *ret_state, uint32_t *ret_need)
+/* Copy the n_items oldest items out, as far as there is place for them in the
+ * batch. *ret_head is where head would be. What goes wrong with another than the
+ * first is left to the next call. */
+static int read_items(struct region_chain *chain,
+                      const struct region_view *view,
+                      struct ring_get_batch *batch, struct ring_state state,
+                      int64_t deadline, uint64_t *ret_head)
+{
+    uint32_t seq = seq_of(state.head), pos = pos_of(state.head);
+    uint32_t n_units = ring_units(state);
+    size_t n_bytes = 0, i = 0;
+    int r;
+
+    do {
+        struct iovec *item = &batch->items[i];
+        r = read_len(chain, view, seq, pos, n_units, &item->iov_len);
+        if (r == 0 && item->iov_len > batch->cap - n_bytes)
+            r = CHUTE_EMSGSIZE;
+        if (r == 0 && i > 0 && n_bytes + item->iov_len > RING_BATCH_LEN)
+            break;
+        item->iov_base = n_bytes ? batch->buf + n_bytes : batch->buf;
+        if (r == 0)
+            r = copy_out(view, pos + SHM_ITEM_UNITS, item->iov_base,
+                         item->iov_len, deadline);
+        if (r < 0)
+            break;
+        n_bytes += item->iov_len;
+        uint32_t need = (uint32_t)ring_need(item->iov_len);
+        seq++;
+        pos += need;
+        n_units -= need;
+    } while (++i < batch->n && seq != seq_of(state.tail) &&
+             !region_ends_at(chain, view, pos));
+    batch->n_done = i;
+    *ret_head = word_of(seq, pos);
+    return i > 0 ? 0 : r;
+}
+
+static int read_oldest(struct region_chain *chain, struct ring_get_batch *batch,
+                       int64_t deadline, struct ring_state *ret_state,
+                       uint64_t *ret_head)
 {
     bool closed = ring_is_closed(chain); /* before tail */
     struct region_view *view;
     struct ring_state state;
-    uint32_t len;
 
     state.head = atomic_load_explicit(&chain->shm->head, memory_order_relaxed);
     state.tail = load_tail(chain);
@@ -341,39 +426,29 @@ static int read_oldest(struct region_chain *chain, void *buf, size_t cap,
         return r;
     if (ring_count(state) == 0)
         return closed ? CHUTE_EOF : RING_EMPTY;
-    r = read_len(chain, view, state, &len);
-    if (r < 0)
-        return r;
-    *ret_len = len;
-    if (len > cap)
-        return CHUTE_EMSGSIZE;
-    *ret_need = (uint32_t)ring_need(len);
-    return copy_out(view, pos_of(state.head) + SHM_ITEM_UNITS, buf, len,
-                    deadline);
+    return read_items(chain, view, batch, state, deadline, ret_head);
 }
 
-int ring_get(struct region_chain *chain, void *buf, size_t cap, size_t *ret_len,
+int ring_get(struct region_chain *chain, struct ring_get_batch *batch,
              int64_t deadline, struct ring_state *ret_state)
 {
-    uint32_t need;
-    int r = read_oldest(chain, buf, cap, ret_len, deadline, ret_state, &need);
+    uint64_t head;
+    int r = read_oldest(chain, batch, deadline, ret_state, &head);
 
     if (r != 0)
         return r;
-    uint64_t old = ret_state->head;
-    uint64_t head = word_of(seq_of(old) + 1, pos_of(old) + need);
     /* COMMIT. release: pairs with the acquire in load_head(). */
     atomic_store_explicit(&chain->shm->head, head, memory_order_release);
-    mark(&chain->shm->got, old, head);
+    mark(&chain->shm->got, ret_state->head, head);
     return 0;
 }
 
-int ring_peek(struct region_chain *chain, void *buf, size_t cap,
-              size_t *ret_len, int64_t deadline, struct ring_state *ret_state)
+int ring_peek(struct region_chain *chain, struct ring_get_batch *batch,
+              int64_t deadline, struct ring_state *ret_state)
 {
-    uint32_t need;
+    uint64_t head;
 
-    return read_oldest(chain, buf, cap, ret_len, deadline, ret_state, &need);
+    return read_oldest(chain, batch, deadline, ret_state, &head);
 }
 
 /* -- looking ---------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* ring.h - items in the queue's memory: put one, get one, count. See ring.c.
+/* ring.h - items in the queue's memory: put, get, count. See ring.c.
  *
  * The caller holds the lock of the side that it works on; waiting is his too.
  */
@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "shm/region.h"
 
@@ -42,25 +43,49 @@ struct ring_state ring_look(struct region_chain *chain);
  * when it cannot be told because items come and go. No lock, no waiting. */
 int ring_oldest(struct region_chain *chain, int64_t *ret_put_at);
 
-/* Under put_lock. Append an item. 0; RING_FULL; RING_TIGHT; CHUTE_ECLOSED; CHUTE_ECORRUPT; CHUTE_ENOMEM; -ETIMEDOUT if the
- * deadline passed in the middle of a long copy. Only 0 has changed anything.
- * *ret_state is what was found. */
-int ring_put(struct region_chain *chain, const void *data, size_t len,
+/* What is to be put, and how much of it has been. */
+struct ring_put_batch {
+    const struct iovec *items;
+    size_t n;
+    size_t n_done;
+};
+
+/* Under put_lock. Append the first of the items, and in the same commit as many
+ * of the others as there is room for without more memory; RING_BATCH_LEN bytes
+ * at most, unless the first has more. 0 with n_done; RING_FULL; RING_TIGHT;
+ * CHUTE_ECLOSED; CHUTE_ECORRUPT; CHUTE_ENOMEM; -ETIMEDOUT if the deadline passed
+ * in the middle of a long copy. Only 0 has changed anything. *ret_state is what
+ * was found. */
+int ring_put(struct region_chain *chain, struct ring_put_batch *batch,
              int64_t deadline, struct ring_state *ret_state);
+
+#define RING_BATCH_LEN ((size_t)256 << 10)
 
 /* Whether no item was there. Reads head first: as head never passes tail, the
  * two being equal means that they were so when tail was read. No lock. */
 bool ring_is_empty(struct region_chain *chain, struct ring_state *ret_state);
 
-/* Under get_lock. Take the oldest item into buf. 0 with *ret_len; RING_EMPTY;
- * CHUTE_EOF; CHUTE_EMSGSIZE with *ret_len, the item staying; CHUTE_ECORRUPT;
- * CHUTE_ENOMEM; -ETIMEDOUT as in ring_put(). Only 0 has taken anything. */
-int ring_get(struct region_chain *chain, void *buf, size_t cap, size_t *ret_len,
+/* Where items are to be copied to, and which have been: items[i] says where in
+ * buf, one behind the other. */
+struct ring_get_batch {
+    char *buf;
+    size_t cap;
+    struct iovec *items;
+    size_t n;
+    size_t n_done;
+};
+
+/* Under get_lock. Take the oldest item, and in the same commit as many of the
+ * next as there is place for, n in all, from the same region. 0 with n_done;
+ * RING_EMPTY; CHUTE_EOF; CHUTE_EMSGSIZE with the length of items[0], which stays;
+ * CHUTE_ECORRUPT; CHUTE_ENOMEM; -ETIMEDOUT as in ring_put(). Only 0 has taken
+ * anything. */
+int ring_get(struct region_chain *chain, struct ring_get_batch *batch,
              int64_t deadline, struct ring_state *ret_state);
 
-/* The same, but the item stays. */
-int ring_peek(struct region_chain *chain, void *buf, size_t cap,
-              size_t *ret_len, int64_t deadline, struct ring_state *ret_state);
+/* The same, but the items stay. */
+int ring_peek(struct region_chain *chain, struct ring_get_batch *batch,
+              int64_t deadline, struct ring_state *ret_state);
 
 /* Under put_lock. Refuse puts from here on. */
 void ring_close(struct region_chain *chain);

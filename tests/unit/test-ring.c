@@ -20,6 +20,33 @@ static void ring_new(struct region_chain *chain, uint32_t maxsize,
     CHECK_OK(region_chain_new(chain, maxsize, memory / SHM_UNIT));
 }
 
+/* One item put, and one got. */
+static int put_one(struct region_chain *chain, const void *data, size_t len,
+                   int64_t deadline)
+{
+    struct iovec item = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
+    struct ring_put_batch batch = {.items = &item, .n = 1};
+    int r = ring_put(chain, &batch, deadline, &state);
+
+    if (r == 0)
+        CHECK_EQ(batch.n_done, 1);
+    return r;
+}
+
+static int get_one(struct region_chain *chain, void *buf, size_t cap,
+                   size_t *ret_len, int64_t deadline)
+{
+    struct iovec item = {.iov_len = *ret_len};
+    struct ring_get_batch batch = {
+        .buf = buf, .cap = cap, .items = &item, .n = 1};
+    int r = ring_get(chain, &batch, deadline, &state);
+
+    if (r == 0)
+        CHECK_EQ(batch.n_done, 1);
+    *ret_len = item.iov_len;
+    return r;
+}
+
 /* Byte i of item n. */
 static char pattern(size_t n, size_t i)
 {
@@ -32,7 +59,7 @@ static int put(struct region_chain *chain, size_t n, size_t len)
 
     for (size_t i = 0; i < len; i++)
         data[i] = pattern(n, i);
-    int r = ring_put(chain, data, len, PLAT_NEVER, &state);
+    int r = put_one(chain, data, len, PLAT_NEVER);
     free(data);
     return r;
 }
@@ -41,9 +68,9 @@ static int put(struct region_chain *chain, size_t n, size_t len)
 static void check_get(struct region_chain *chain, size_t n, size_t len)
 {
     char *buf = malloc(len + 1);
-    size_t got;
+    size_t got = 0;
 
-    CHECK_OK(ring_get(chain, buf, len, &got, PLAT_NEVER, &state));
+    CHECK_OK(get_one(chain, buf, len, &got, PLAT_NEVER));
     CHECK_EQ(got, len);
     for (size_t i = 0; i < len; i++)
         CHECK_EQ(buf[i], pattern(n, i));
@@ -53,9 +80,9 @@ static void check_get(struct region_chain *chain, size_t n, size_t len)
 static int get(struct region_chain *chain)
 {
     char buf[64];
-    size_t len;
+    size_t len = 0;
 
-    return ring_get(chain, buf, sizeof buf, &len, PLAT_NEVER, &state);
+    return get_one(chain, buf, sizeof buf, &len, PLAT_NEVER);
 }
 
 static uint32_t count(struct region_chain *chain)
@@ -218,8 +245,7 @@ TEST(an_item_too_long_for_the_buffer_stays)
 
     ring_new(&chain, 10, MIB);
     CHECK_OK(put(&chain, 5, 9));
-    CHECK_ERR(ring_get(&chain, buf, 8, &len, PLAT_NEVER, &state),
-              CHUTE_EMSGSIZE);
+    CHECK_ERR(get_one(&chain, buf, 8, &len, PLAT_NEVER), CHUTE_EMSGSIZE);
     CHECK_EQ(len, 9);
     check_get(&chain, 5, 9);
     region_chain_free(&chain);
@@ -248,10 +274,10 @@ TEST(a_long_copy_ends_at_the_deadline_and_leaves_the_ring_as_it_was)
     char *data = calloc(1, len);
 
     ring_new(&chain, 10, 32 * MIB);
-    CHECK_EQ(ring_put(&chain, data, len, 1, &state), -ETIMEDOUT);
+    CHECK_EQ(put_one(&chain, data, len, 1), -ETIMEDOUT);
     CHECK_EQ(count(&chain), 0);
     CHECK_OK(put(&chain, 0, len));
-    CHECK_EQ(ring_get(&chain, data, len, &got, 1, &state), -ETIMEDOUT);
+    CHECK_EQ(get_one(&chain, data, len, &got, 1), -ETIMEDOUT);
     CHECK_EQ(count(&chain), 1);
     check_get(&chain, 0, len);
     free(data);
@@ -347,7 +373,7 @@ TEST(a_length_that_changes_under_the_getter_is_read_once)
     CHECK_OK(-pthread_create(&thread, NULL, flip, &flipper));
     for (int i = 0; i < 20000000 && !(i % 1000 == 0 && plat_expired(end));
          i++) {
-        int r = ring_get(&chain, buf, sizeof buf, &len, PLAT_NEVER, &state);
+        int r = get_one(&chain, buf, sizeof buf, &len, PLAT_NEVER);
         CHECK(r == CHUTE_ECORRUPT || r == CHUTE_EMSGSIZE);
         if (r == CHUTE_EMSGSIZE)
             CHECK_EQ(len, 20);
@@ -365,7 +391,7 @@ TEST(a_put_that_finds_no_memory_leaves_the_ring_as_it_was)
     ring_new(&chain, 100, 16 * MIB);
     CHECK_OK(put(&chain, 0, 5));
     FAULT_LOOP (n) {
-        int r = ring_put(&chain, data, 4 * MIB, PLAT_NEVER, &state);
+        int r = put_one(&chain, data, 4 * MIB, PLAT_NEVER);
 
         if (r < 0) {
             CHECK(fault_fired());
@@ -375,7 +401,7 @@ TEST(a_put_that_finds_no_memory_leaves_the_ring_as_it_was)
     }
     CHECK_EQ(count(&chain), 2);
     check_get(&chain, 0, 5);
-    CHECK_OK(ring_get(&chain, data, 4 * MIB, &(size_t){0}, PLAT_NEVER, &state));
+    CHECK_OK(get_one(&chain, data, 4 * MIB, &(size_t){0}, PLAT_NEVER));
     free(data);
     region_chain_free(&chain);
 }
