@@ -11,8 +11,9 @@ help: ## this list
 demo: build ## run the two programs the project began with, and three more
 	@scripts/demo $(BUILD)/examples
 
-check: build ## run all tests; the last line counts them
+check: ## run all tests; the last line counts them
 	@scripts/setup check
+	@scripts/build $(BUILD) --werror
 	@scripts/run-tests $(BUILD)
 
 build: ## build the library, the examples and the tests
@@ -51,6 +52,11 @@ torture: build ## kill at every instruction, at random, and when woken
 
 torture-long: build ## kill at random for HOURS=8
 	@$(BUILD)/tests/torture/soak --seconds $$(($(HOURS) * 3600))
+
+conformance: ## all of CPython's own tests that concern chute, on chute
+	@scripts/setup check
+	@scripts/build $(BUILD) --werror
+	@tests/conformance/cpython $(BUILD)
 
 differential: build ## a million random objects through CPython and chute
 	@scripts/setup check
@@ -95,6 +101,6 @@ clean: ## remove what was built
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang $(BUILD)-bench \
 		$(BUILD)-fuzz $(BUILD)-O0 $(BUILD)-clang-O0 $(BUILD)-coverage
 
-.PHONY: help demo check build asan tsan tsan-long clang torture torture-long \
+.PHONY: help demo check build conformance asan tsan tsan-long clang torture torture-long \
 	differential fuzz model mutants coverage bench bench-codec bench-net \
 	pairings format clean

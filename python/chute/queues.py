@@ -1,0 +1,255 @@
+"""Queues: multiprocessing.queues, with nothing in between.
+
+put has put when it returns: no thread feeds a pipe, so nothing is lost with its
+producer, nothing hangs at exit, and an object that cannot be pickled raises
+where it was put. qsize, empty and full are exact. Whoever is killed, the others
+go on. What each call does beyond that is what multiprocessing says.
+"""
+import os
+import time
+from multiprocessing.reduction import DupFd
+from queue import Empty, Full
+
+from . import _chute
+from ._chute import ShutDown
+from .connection import Pipe
+
+__all__ = ["Queue", "JoinableQueue", "SimpleQueue", "Empty", "Full", "ShutDown",
+           "open_queue", "unlink_queue"]
+
+# What multiprocessing takes for "no limit", and the most that it accepts.
+_NO_LIMIT = 2**31 - 1
+# The most that a limit of chute's can be; no memory holds as many items.
+_MOST_ITEMS = 2**30
+
+os.register_at_fork(after_in_child=_chute.forked)
+
+
+def _limit(maxsize):
+    """maxsize as multiprocessing has it, and as chute has it."""
+    if maxsize <= 0:
+        return _NO_LIMIT, 0
+    if maxsize > _NO_LIMIT:
+        raise OverflowError("maxsize is too large")
+    if not hasattr(maxsize, "__index__"):
+        raise TypeError(f"maxsize has to be an int, not {type(maxsize).__name__}")
+    maxsize = int(maxsize)
+    return maxsize, maxsize if maxsize <= _MOST_ITEMS else 0
+
+
+class Queue(_chute.Queue):
+    """A queue between processes; first in, first out.
+
+    memory bounds the bytes in it (0: 8 GiB). With a name it is the queue that
+    has this name, which any program may open: see open_queue.
+    """
+
+    def __init__(self, maxsize=0, *, ctx=None, memory=0, name=None):
+        self._maxsize, limit = _limit(maxsize)
+        self._memory, self._name = memory, name
+        if name is None:
+            self._make(limit, memory)
+        else:
+            self._open(name, True, False, limit, memory)
+        self._reset()
+
+    def _reset(self):
+        self._ignore_epipe = False  # concurrent.futures sets it
+
+    # A named queue travels by its name, any other by its descriptor: to a child
+    # that is being spawned, and over connections and queues.
+    def __getstate__(self):
+        handle = self._name if self._name is not None else DupFd(self._fd())
+        return handle, self._maxsize, self._memory
+
+    def __setstate__(self, state):
+        handle, self._maxsize, self._memory = state
+        if isinstance(handle, str):
+            self._name = handle
+            self._open(handle, False, False, 0, 0)
+        else:
+            self._name = None
+            _attach(self, handle)
+        self._reset()
+
+    @staticmethod
+    def _on_queue_feeder_error(e, obj):
+        """Called by put, with the exception and the object, if this cannot be
+        pickled. It raises; where a derived class has one that returns (as
+        multiprocessing's own does) put returns, and has put nothing."""
+        raise e
+
+    def put_nowait(self, obj):
+        """put(obj, False)"""
+        return self.put(obj, False)
+
+    def get_nowait(self):
+        """get(False)"""
+        return self.get(False)
+
+    def join_thread(self):
+        """Return at once: there is no thread, and nothing to wait for."""
+        assert self._closed, f"Queue {self!r} not closed"
+
+    def cancel_join_thread(self):
+        """Do nothing: what was put is in the queue."""
+
+    def shutdown(self, immediate=False):
+        """Refuse puts (ShutDown), in all processes. Gets take what is left, and
+        raise ShutDown then; `immediate` throws away what is left."""
+        self._shut_down()
+        if immediate:
+            self._drain()
+
+    def _drain(self):
+        try:
+            while True:
+                self.get_bytes(False)
+                self._dropped()
+        except (ShutDown, Empty):
+            pass
+
+    def _dropped(self):
+        """An item was thrown away."""
+
+
+def _attach(queue, handle):
+    """Give a queue the descriptor that a DupFd has brought."""
+    fd = handle.detach()
+    try:
+        queue._attach(fd)
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def open_queue(name, *, create=False, exclusive=False, maxsize=0, memory=0):
+    """The queue of that name. With create it is made if there is none, and with
+    exclusive as well only then (FileExistsError)."""
+    queue = Queue.__new__(Queue)
+    limit = _limit(maxsize)[1]
+    queue._open(name, create, exclusive, limit, memory)
+    queue._maxsize, queue._memory, queue._name = _limit(maxsize)[0], memory, name
+    queue._reset()
+    return queue
+
+
+def unlink_queue(name):
+    """Take a queue's name away; who has it open goes on with it."""
+    _chute.Queue()._unlink(name)
+
+
+class JoinableQueue(Queue):
+    """A queue that knows how many of its items are not done with.
+
+    They are counted by a second queue, of nothing: put adds one to it, before
+    the item, and task_done takes one out; so a kill does no harm to it either.
+    A producer killed between the two has added one too many.
+    """
+
+    # join looks at the count as often as this, in seconds: soon at first.
+    _SOON, _LATER = 0.0005, 0.01
+
+    def __init__(self, maxsize=0, *, ctx=None, memory=0):
+        super().__init__(maxsize, ctx=ctx, memory=memory)
+        self._tasks = _chute.Queue()
+        self._tasks._make(0, 0)
+
+    def __getstate__(self):
+        return super().__getstate__(), DupFd(self._tasks._fd())
+
+    def __setstate__(self, state):
+        state, tasks = state
+        super().__setstate__(state)
+        self._tasks = _chute.Queue()
+        _attach(self._tasks, tasks)
+
+    def put(self, obj, block=True, timeout=None):
+        self._count(self._put, obj, block, timeout)
+
+    def put_bytes(self, data, block=True, timeout=None):
+        self._count(self._put_bytes, data, block, timeout)
+
+    def _put_bytes(self, data, block, timeout):
+        super().put_bytes(data, block, timeout)
+        return True
+
+    def _count(self, put, what, block, timeout):
+        """Call put, which says whether it has put."""
+        self._tasks.put_bytes(b"")
+        has_put = False
+        try:
+            has_put = put(what, block, timeout)
+        finally:
+            if not has_put:
+                self._tasks.get_bytes(False)
+
+    def task_done(self):
+        """Say that an item that was got has been dealt with."""
+        try:
+            self._tasks.get_bytes(False)
+        except Empty:
+            raise ValueError("task_done() called too many times") from None
+
+    def join(self):
+        """Wait until all items have been dealt with."""
+        pause = self._SOON
+        while not self._tasks.empty():
+            time.sleep(pause)
+            pause = min(2 * pause, self._LATER)
+
+    def _dropped(self):
+        self.task_done()
+
+
+class _NoLock:
+    """What a lock of SimpleQueue's has become: an end of a pipe of chute's may
+    be used by several at once. multiprocessing.pool asks for it."""
+
+    def acquire(self, block=True, timeout=None):
+        return True
+
+    def release(self):
+        pass
+
+    def __enter__(self):
+        return True
+
+    def __exit__(self, *exc):
+        pass
+
+
+class SimpleQueue:
+    """A pipe that many may put into and get from, without limits and timeouts.
+
+    A message goes whole or not at all. If a process is killed in the middle of
+    one of more than 32 KiB, the pipe cannot be gone on with: Queue has no such
+    weakness.
+    """
+
+    def __init__(self, *, ctx=None):
+        self._start(*Pipe(duplex=False))
+
+    def _start(self, reader, writer):
+        self._reader, self._writer = reader, writer
+        self._rlock = self._wlock = _NoLock()
+        self._poll = reader.poll
+
+    def __getstate__(self):
+        return self._reader, self._writer
+
+    def __setstate__(self, state):
+        self._start(*state)
+
+    def close(self):
+        self._reader.close()
+        self._writer.close()
+
+    def empty(self):
+        return not self._poll()
+
+    def get(self):
+        return self._reader.recv()
+
+    def put(self, obj):
+        self._writer.send(obj)

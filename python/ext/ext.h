@@ -1,0 +1,99 @@
+/* ext.h - what the parts of the extension `chute._chute` share.
+ *
+ * The extension is C by the public header alone. It knows what cannot be said in
+ * Python: how to wait without the interpreter's lock, and what a code is as an
+ * exception. All else is in python/chute.
+ */
+#ifndef EXT_H
+#define EXT_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <chute.h>
+
+/* What the module keeps, once for each interpreter. */
+struct ext_state {
+    PyTypeObject *queue_type;
+    PyTypeObject *conn_type;
+    PyObject *empty; /* queue.Empty */
+    PyObject *full;  /* queue.Full */
+    PyObject *shut_down;
+    PyObject *buffer_too_short;
+    PyObject *plain_dumps;   /* pickle.dumps */
+    PyObject *forking_dumps; /* ForkingPickler.dumps */
+    PyObject *loads;         /* pickle.loads */
+    PyObject *hook_name;     /* "_on_queue_feeder_error" */
+    uint64_t n_forks;        /* how many forks this process is away from the
+                                one that loaded the module, and one more */
+};
+
+extern struct PyModuleDef ext_module;
+extern PyType_Spec ext_queue_spec;
+extern PyType_Spec ext_conn_spec;
+
+/* The state of the module that a type, or a class below it, belongs to; NULL
+ * with an exception. */
+struct ext_state *ext_state_of(PyTypeObject *type);
+
+/* -- args.c ----------------------------------------------------------------- */
+
+/* The arguments of a function, by place or by name: n of them, of which the
+ * first n_needed have to be given; ret[i] is NULL for one that is not. Borrowed.
+ * -1 with TypeError. */
+struct ext_args {
+    const char *function;
+    const char *const *names;
+    int n;
+    int n_needed;
+};
+int ext_args_take(const struct ext_args *args, PyObject *const *given,
+                  Py_ssize_t n_given, PyObject *keywords, PyObject **ret);
+
+/* -- error.c ---------------------------------------------------------------- */
+
+/* Set the exception that a code of chute's is. Always NULL. */
+PyObject *ext_raise(struct ext_state *state, int r);
+
+/* -- timer.c ---------------------------------------------------------------- */
+
+/* How long a call may still wait. */
+struct ext_timer {
+    bool forever;
+    int64_t deadline; /* CLOCK_MONOTONIC, in ns; 0: has been over at once */
+};
+
+/* From the arguments that Python's calls have: timeout is a number of seconds,
+ * or None, for ever. Its type is checked even if `block` is false. -1 with an
+ * exception. */
+int ext_timer_start(struct ext_timer *timer, bool block, PyObject *timeout);
+
+/* The timeout for the next call of chute's: what is left, or a slice of it,
+ * after which it is time to look for signals. */
+int64_t ext_timer_slice(const struct ext_timer *timer);
+
+/* The same in one piece, for calls that a signal always ends. */
+int64_t ext_timer_left(const struct ext_timer *timer);
+
+/* What a call that gave r means: 1, try again; 0, r is the result; -1, a signal
+ * handler has raised an exception. */
+int ext_timer_goes_on(const struct ext_timer *timer, int r);
+
+/* -- message.c -------------------------------------------------------------- */
+
+/* An object as bytes, a buffer to be released by ext_message_free; -1 with an
+ * exception. */
+int ext_dumps(struct ext_state *state, PyObject *object, Py_buffer *ret_view);
+
+/* Bytes as an object. Steals the reference, NULL gives NULL. */
+PyObject *ext_loads(struct ext_state *state, PyObject *message);
+
+/* -- stream.c: descriptors that are no sockets -------------------------------- */
+
+/* Send len bytes as one message; receive one, of at most `most` bytes, as bytes
+ * (a longer one sets *ret_too_long and gives NULL without an exception). They
+ * give -1, and NULL, with an exception. */
+int ext_stream_send(int fd, const void *data, size_t len);
+PyObject *ext_stream_recv(int fd, size_t most, bool *ret_too_long);
+
+#endif /* EXT_H */

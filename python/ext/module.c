@@ -1,0 +1,168 @@
+/* module.c - the module `chute._chute`.
+ *
+ * Types on the heap, state of its own for each interpreter, made in two phases
+ * (PEP 489, 573). The package imports it, and nobody else should.
+ */
+#include "ext.h"
+
+struct ext_state *ext_state_of(PyTypeObject *type)
+{
+    PyObject *module = PyType_GetModuleByDef(type, &ext_module);
+
+    return module ? PyModule_GetState(module) : NULL;
+}
+
+/* A name out of another module; NULL with an exception. */
+static PyObject *name_of(const char *module_name, const char *name)
+{
+    PyObject *module = PyImport_ImportModule(module_name);
+
+    if (!module)
+        return NULL;
+    PyObject *object = PyObject_GetAttrString(module, name);
+    Py_DECREF(module);
+    return object;
+}
+
+/* queue.ShutDown is there since Python 3.13. */
+static PyObject *shut_down_of(void)
+{
+    PyObject *type = name_of("queue", "ShutDown");
+
+    if (!type && PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        PyErr_Clear();
+        type = PyErr_NewExceptionWithDoc(
+            "chute.ShutDown",
+            "Raised when put or get meets a queue that was "
+            "shut down.",
+            NULL, NULL);
+    }
+    return type;
+}
+
+static int fill(struct ext_state *state)
+{
+    PyObject *pickler;
+
+    state->n_forks = 1;
+    state->empty = name_of("queue", "Empty");
+    state->full = name_of("queue", "Full");
+    state->shut_down = shut_down_of();
+    state->buffer_too_short = name_of("multiprocessing", "BufferTooShort");
+    state->plain_dumps = name_of("pickle", "dumps");
+    state->loads = name_of("pickle", "loads");
+    state->hook_name = PyUnicode_InternFromString("_on_queue_feeder_error");
+    if (!state->empty || !state->full || !state->shut_down ||
+        !state->buffer_too_short || !state->plain_dumps || !state->loads ||
+        !state->hook_name)
+        return -1;
+    pickler = name_of("multiprocessing.reduction", "ForkingPickler");
+    if (!pickler)
+        return -1;
+    state->forking_dumps = PyObject_GetAttrString(pickler, "dumps");
+    Py_DECREF(pickler);
+    return state->forking_dumps ? 0 : -1;
+}
+
+static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
+
+    if (type && PyModule_AddType(module, (PyTypeObject *)type) < 0)
+        Py_CLEAR(type);
+    return (PyTypeObject *)type;
+}
+
+static int run(PyObject *module)
+{
+    struct ext_state *state = PyModule_GetState(module);
+
+    if (fill(state) < 0)
+        return -1;
+    state->queue_type = add_type(module, &ext_queue_spec);
+    state->conn_type = add_type(module, &ext_conn_spec);
+    if (!state->queue_type || !state->conn_type)
+        return -1;
+    if (PyModule_AddObjectRef(module, "ShutDown", state->shut_down) < 0)
+        return -1;
+    return PyModule_AddStringConstant(module, "version", chute_version());
+}
+
+static int traverse(PyObject *module, visitproc visit, void *arg)
+{
+    struct ext_state *state = PyModule_GetState(module);
+
+    Py_VISIT(state->queue_type);
+    Py_VISIT(state->conn_type);
+    Py_VISIT(state->empty);
+    Py_VISIT(state->full);
+    Py_VISIT(state->shut_down);
+    Py_VISIT(state->buffer_too_short);
+    Py_VISIT(state->plain_dumps);
+    Py_VISIT(state->forking_dumps);
+    Py_VISIT(state->loads);
+    return 0;
+}
+
+static int clear(PyObject *module)
+{
+    struct ext_state *state = PyModule_GetState(module);
+
+    Py_CLEAR(state->queue_type);
+    Py_CLEAR(state->conn_type);
+    Py_CLEAR(state->empty);
+    Py_CLEAR(state->full);
+    Py_CLEAR(state->shut_down);
+    Py_CLEAR(state->buffer_too_short);
+    Py_CLEAR(state->plain_dumps);
+    Py_CLEAR(state->forking_dumps);
+    Py_CLEAR(state->loads);
+    Py_CLEAR(state->hook_name);
+    return 0;
+}
+
+static void free_state(void *module)
+{
+    clear(module);
+}
+
+static PyObject *forked(PyObject *module, PyObject *Py_UNUSED(none))
+{
+    struct ext_state *state = PyModule_GetState(module);
+
+    state->n_forks++;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef functions[] = {
+    {"forked", forked, METH_NOARGS,
+     "Called in each child that is forked: what its parent's threads were\n"
+     "doing, and had closed, does not count in it."},
+    {NULL, NULL, 0, NULL},
+};
+
+/* The slot's own type of pointer is an object's. */
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, (void *)(uintptr_t)run},
+    {0, NULL},
+};
+
+struct PyModuleDef ext_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "chute._chute",
+    .m_doc = "The part of chute that is C.",
+    .m_size = sizeof(struct ext_state),
+    .m_methods = functions,
+    .m_slots = slots,
+    .m_traverse = traverse,
+    .m_clear = clear,
+    .m_free = free_state,
+};
+
+/* Called by the interpreter, by its name. */
+PyMODINIT_FUNC PyInit__chute(void);
+
+PyMODINIT_FUNC PyInit__chute(void)
+{
+    return PyModuleDef_Init(&ext_module);
+}

@@ -1,0 +1,506 @@
+/* queue.c - a queue's handle as an object.
+ *
+ * `chute._chute.Queue` is what chute.Queue, in Python, derives from: put and get
+ * and whatever waits, without names, defaults and history. Empty when made; then
+ * one of _make, _attach and _open gives it a handle, once, which it keeps until
+ * it is collected. So no call can be under way when the handle is freed, and
+ * qsize works after close, as it does in multiprocessing.
+ *
+ * close is about this object in this process, and refuses what comes later
+ * (ValueError); _shut_down is chute's own close, for everybody. A child that is
+ * forked finds the queue open again: `closed_at` tells in which process it was
+ * closed.
+ *
+ * put encodes before it waits, so an object that cannot be pickled is found at
+ * once, and what is put is the object as it is now. The exception goes through
+ * multiprocessing's hook, _on_queue_feeder_error, which in chute.Queue raises
+ * it; where a class has one that does not, put has done nothing.
+ *
+ * get copies a message out before it decodes it, small ones by way of the stack;
+ * a large one says its length (CHUTE_EMSGSIZE) and stays until there is memory
+ * for it.
+ *
+ * Proof: tests/python/test_queue.py, tests/conformance/queue_tests.py.
+ */
+#include "ext.h"
+
+struct queue_object {
+    PyObject ob_base;
+    struct ext_state *state;
+    chute_queue *queue;
+    uint64_t closed_at; /* the state's n_forks when it was closed, or 0 */
+    bool was_put_to;    /* by this object */
+};
+
+static struct queue_object *cast(PyObject *self)
+{
+    return (struct queue_object *)self;
+}
+
+/* -- making ----------------------------------------------------------------- */
+
+static PyObject *queue_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
+                           PyObject *Py_UNUSED(keywords))
+{
+    struct ext_state *state = ext_state_of(type);
+    PyObject *self = state ? type->tp_alloc(type, 0) : NULL;
+
+    if (self)
+        cast(self)->state = state;
+    return self;
+}
+
+/* The arguments are for whoever derives from this. */
+static int queue_init(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(args),
+                      PyObject *Py_UNUSED(keywords))
+{
+    return 0;
+}
+
+static void queue_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+
+    chute_queue_free(cast(self)->queue);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+/* Take a handle that was made, or say why there is none. */
+static PyObject *adopt(struct queue_object *self, int r, chute_queue *queue)
+{
+    if (r < 0)
+        return ext_raise(self->state, r);
+    if (self->queue) {
+        chute_queue_free(queue);
+        PyErr_SetString(PyExc_ValueError, "the queue is made already");
+        return NULL;
+    }
+    self->queue = queue;
+    Py_RETURN_NONE;
+}
+
+static PyObject *queue_make(PyObject *self, PyObject *args)
+{
+    struct chute_queue_options options = {.size = sizeof options,
+                                          .flags = CHUTE_INTERRUPTIBLE};
+    unsigned long long maxsize, memory;
+    chute_queue *queue = NULL;
+    int r;
+
+    if (!PyArg_ParseTuple(args, "KK", &maxsize, &memory))
+        return NULL;
+    options.maxsize = maxsize;
+    options.memory = memory;
+    Py_BEGIN_ALLOW_THREADS r = chute_queue_new(&queue, &options);
+    Py_END_ALLOW_THREADS return adopt(cast(self), r, queue);
+}
+
+static PyObject *queue_attach(PyObject *self, PyObject *args)
+{
+    struct chute_queue_options options = {.size = sizeof options,
+                                          .flags = CHUTE_INTERRUPTIBLE};
+    chute_queue *queue = NULL;
+    int fd, r;
+
+    if (!PyArg_ParseTuple(args, "i", &fd))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS r = chute_queue_of_fd(&queue, fd, &options);
+    Py_END_ALLOW_THREADS return adopt(cast(self), r, queue);
+}
+
+static PyObject *queue_open(PyObject *self, PyObject *args)
+{
+    struct chute_queue_options options = {.size = sizeof options,
+                                          .flags = CHUTE_INTERRUPTIBLE};
+    unsigned long long maxsize, memory;
+    chute_queue *queue = NULL;
+    const char *name;
+    int create, exclusive, r;
+
+    if (!PyArg_ParseTuple(args, "sppKK", &name, &create, &exclusive, &maxsize,
+                          &memory))
+        return NULL;
+    options.flags |= create ? CHUTE_CREATE : 0;
+    options.flags |= exclusive ? CHUTE_EXCLUSIVE : 0;
+    options.maxsize = maxsize;
+    options.memory = memory;
+    Py_BEGIN_ALLOW_THREADS r = chute_queue_open(&queue, name, &options);
+    Py_END_ALLOW_THREADS return adopt(cast(self), r, queue);
+}
+
+static PyObject *queue_unlink(PyObject *self, PyObject *name)
+{
+    const char *text = PyUnicode_AsUTF8(name);
+
+    if (!text)
+        return NULL;
+    int r = chute_queue_unlink(text);
+    if (r < 0)
+        return ext_raise(cast(self)->state, r);
+    Py_RETURN_NONE;
+}
+
+/* -- the door --------------------------------------------------------------- */
+
+static int check_made(const struct queue_object *self)
+{
+    if (self->queue)
+        return 0;
+    PyErr_SetString(PyExc_ValueError, "the queue is not made yet");
+    return -1;
+}
+
+static bool is_closed(const struct queue_object *self)
+{
+    return self->closed_at == self->state->n_forks;
+}
+
+static int enter(struct queue_object *self)
+{
+    if (is_closed(self)) {
+        PyErr_Format(PyExc_ValueError, "Queue %R is closed", self);
+        return -1;
+    }
+    return check_made(self);
+}
+
+/* `block` as it was given, or True. */
+static int is_blocking(PyObject *block)
+{
+    return block ? PyObject_IsTrue(block) : 1;
+}
+
+static int take_timer(struct ext_timer *timer, PyObject *block,
+                      PyObject *timeout)
+{
+    int blocking = is_blocking(block);
+
+    return blocking < 0 ? -1 : ext_timer_start(timer, blocking, timeout);
+}
+
+/* -- put -------------------------------------------------------------------- */
+
+static const struct ext_args put_args = {
+    "put", (const char *const[]){"obj", "block", "timeout"}, 3, 1};
+static const struct ext_args put_bytes_args = {
+    "put_bytes", (const char *const[]){"data", "block", "timeout"}, 3, 1};
+
+/* -1 with an exception. */
+static int put(struct queue_object *self, const Py_buffer *message,
+               const struct ext_timer *timer)
+{
+    int r, goes_on;
+
+    do {
+        int64_t slice = ext_timer_slice(timer);
+        Py_BEGIN_ALLOW_THREADS r = chute_queue_put_bytes(
+            self->queue, message->buf, (size_t)message->len, slice);
+        Py_END_ALLOW_THREADS goes_on = ext_timer_goes_on(timer, r);
+    } while (goes_on > 0);
+    if (goes_on < 0)
+        return -1;
+    if (r == 0)
+        self->was_put_to = true;
+    else if (r == CHUTE_ETIMEDOUT)
+        PyErr_SetNone(self->state->full);
+    else
+        ext_raise(self->state, r);
+    return r < 0 ? -1 : 0;
+}
+
+/* What comes of an object that could not be encoded; the exception is set. 0 if
+ * the hook has dealt with it, -1 with an exception. */
+static int report(struct queue_object *self, PyObject *object)
+{
+    PyObject *type, *e, *traceback;
+
+    if (!PyErr_ExceptionMatches(PyExc_Exception))
+        return -1;
+    PyErr_Fetch(&type, &e, &traceback);
+    PyErr_NormalizeException(&type, &e, &traceback);
+    if (traceback)
+        PyException_SetTraceback(e, traceback);
+    PyObject *result = PyObject_CallMethodObjArgs(
+        (PyObject *)self, self->state->hook_name, e, object, NULL);
+    Py_XDECREF(type);
+    Py_XDECREF(e);
+    Py_XDECREF(traceback);
+    Py_XDECREF(result);
+    return result ? 0 : -1;
+}
+
+/* 1, the object is in the queue; 0, it cannot be pickled, and the hook has dealt
+ * with that; -1 with an exception. */
+static int put_object(struct queue_object *self, PyObject *const *given,
+                      Py_ssize_t n_given, PyObject *keywords)
+{
+    struct ext_timer timer;
+    Py_buffer message;
+    PyObject *args[3];
+
+    if (ext_args_take(&put_args, given, n_given, keywords, args) < 0 ||
+        enter(self) < 0 || take_timer(&timer, args[1], args[2]) < 0)
+        return -1;
+    if (ext_dumps(self->state, args[0], &message) < 0)
+        return report(self, args[0]);
+    int r = put(self, &message, &timer);
+    PyBuffer_Release(&message);
+    return r < 0 ? -1 : 1;
+}
+
+static PyObject *queue_put(PyObject *self, PyObject *const *given,
+                           Py_ssize_t n_given, PyObject *keywords)
+{
+    if (put_object(cast(self), given, n_given, keywords) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *queue_try_put(PyObject *self, PyObject *const *given,
+                               Py_ssize_t n_given, PyObject *keywords)
+{
+    int r = put_object(cast(self), given, n_given, keywords);
+
+    return r < 0 ? NULL : PyBool_FromLong(r);
+}
+
+static PyObject *queue_put_bytes(PyObject *object, PyObject *const *given,
+                                 Py_ssize_t n_given, PyObject *keywords)
+{
+    struct queue_object *self = cast(object);
+    struct ext_timer timer;
+    Py_buffer message;
+    PyObject *args[3];
+
+    if (ext_args_take(&put_bytes_args, given, n_given, keywords, args) < 0 ||
+        enter(self) < 0 || take_timer(&timer, args[1], args[2]) < 0 ||
+        PyObject_GetBuffer(args[0], &message, PyBUF_SIMPLE) < 0)
+        return NULL;
+    int r = put(self, &message, &timer);
+    PyBuffer_Release(&message);
+    return r < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* -- get -------------------------------------------------------------------- */
+
+static const struct ext_args get_args = {
+    "get", (const char *const[]){"block", "timeout"}, 2, 0};
+static const struct ext_args get_bytes_args = {
+    "get_bytes", (const char *const[]){"block", "timeout"}, 2, 0};
+
+/* Copy the oldest item to `to` when there is one; the result is chute's code, or
+ * 1 if an exception is set. */
+static int get_into(struct queue_object *self, void *to, size_t cap,
+                    size_t *ret_len, const struct ext_timer *timer)
+{
+    int r, goes_on;
+
+    do {
+        int64_t slice = ext_timer_slice(timer);
+        Py_BEGIN_ALLOW_THREADS r =
+            chute_queue_get_bytes(self->queue, to, cap, ret_len, slice);
+        Py_END_ALLOW_THREADS goes_on = ext_timer_goes_on(timer, r);
+    } while (goes_on > 0);
+    return goes_on < 0 ? 1 : r;
+}
+
+/* The oldest item, as bytes. */
+static PyObject *get(struct queue_object *self, const struct ext_timer *timer)
+{
+    char small[4096];
+    size_t len;
+    PyObject *message = NULL;
+
+    int r = get_into(self, small, sizeof small, &len, timer);
+    if (r == 0)
+        return PyBytes_FromStringAndSize(small, (Py_ssize_t)len);
+    while (r == CHUTE_EMSGSIZE) {
+        size_t cap = len; /* if somebody takes it, we shall see the next one */
+        Py_XDECREF(message);
+        message = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)cap);
+        if (!message)
+            return NULL;
+        r = get_into(self, PyBytes_AS_STRING(message), cap, &len, timer);
+    }
+    if (r == 0) {
+        if ((Py_ssize_t)len != PyBytes_GET_SIZE(message))
+            _PyBytes_Resize(&message, (Py_ssize_t)len);
+        return message;
+    }
+    Py_XDECREF(message);
+    if (r == CHUTE_ETIMEDOUT)
+        PyErr_SetNone(self->state->empty);
+    else if (r < 0)
+        ext_raise(self->state, r == CHUTE_EOF ? CHUTE_ECLOSED : r);
+    return NULL;
+}
+
+static PyObject *queue_get_bytes(PyObject *self, PyObject *const *given,
+                                 Py_ssize_t n_given, PyObject *keywords)
+{
+    struct ext_timer timer;
+    PyObject *args[2];
+
+    if (ext_args_take(&get_bytes_args, given, n_given, keywords, args) < 0 ||
+        enter(cast(self)) < 0 || take_timer(&timer, args[0], args[1]) < 0)
+        return NULL;
+    return get(cast(self), &timer);
+}
+
+static PyObject *queue_get(PyObject *self, PyObject *const *given,
+                           Py_ssize_t n_given, PyObject *keywords)
+{
+    struct ext_timer timer;
+    PyObject *args[2];
+
+    if (ext_args_take(&get_args, given, n_given, keywords, args) < 0 ||
+        enter(cast(self)) < 0 || take_timer(&timer, args[0], args[1]) < 0)
+        return NULL;
+    return ext_loads(cast(self)->state, get(cast(self), &timer));
+}
+
+/* -- looking and closing ---------------------------------------------------- */
+
+static PyObject *queue_qsize(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    size_t n;
+
+    if (check_made(cast(self)) < 0)
+        return NULL;
+    int r = chute_queue_qsize(cast(self)->queue, &n);
+    return r < 0 ? ext_raise(cast(self)->state, r) : PyLong_FromSize_t(n);
+}
+
+/* After close as multiprocessing has it, where the feeder's end of the pipe is
+ * what has been closed, and only if there was one. */
+static PyObject *queue_empty(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    if (check_made(cast(self)) < 0)
+        return NULL;
+    if (is_closed(cast(self)) && cast(self)->was_put_to) {
+        PyErr_SetString(PyExc_OSError, "handle is closed");
+        return NULL;
+    }
+    int r = chute_queue_empty(cast(self)->queue);
+    return r < 0 ? ext_raise(cast(self)->state, r) : PyBool_FromLong(r);
+}
+
+static PyObject *queue_full(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    if (check_made(cast(self)) < 0)
+        return NULL;
+    int r = chute_queue_full(cast(self)->queue);
+    return r < 0 ? ext_raise(cast(self)->state, r) : PyBool_FromLong(r);
+}
+
+static PyObject *queue_close(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    cast(self)->closed_at = cast(self)->state->n_forks;
+    Py_RETURN_NONE;
+}
+
+static PyObject *queue_shut_down(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    int r;
+
+    if (check_made(cast(self)) < 0)
+        return NULL;
+    do {
+        Py_BEGIN_ALLOW_THREADS r = chute_queue_close(cast(self)->queue);
+        Py_END_ALLOW_THREADS if (r == CHUTE_EINTR &&
+                                 PyErr_CheckSignals() < 0) return NULL;
+    } while (r == CHUTE_EINTR);
+    if (r < 0)
+        return ext_raise(cast(self)->state, r);
+    Py_RETURN_NONE;
+}
+
+static PyObject *queue_fd(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    if (check_made(cast(self)) < 0)
+        return NULL;
+    return PyLong_FromLong(chute_queue_fd(cast(self)->queue));
+}
+
+static PyObject *queue_stat(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    struct chute_queue_stats stats = {.size = sizeof stats};
+
+    if (check_made(cast(self)) < 0)
+        return NULL;
+    int r = chute_queue_stat(cast(self)->queue, &stats);
+    if (r < 0)
+        return ext_raise(cast(self)->state, r);
+#define NUMBER(name) #name, (unsigned long long)stats.name
+    return Py_BuildValue("{sKsKsKsKsKsO}", NUMBER(n_items), NUMBER(used),
+                         NUMBER(reserved), NUMBER(n_rescues), NUMBER(n_deaths),
+                         "unlinked", stats.unlinked ? Py_True : Py_False);
+}
+
+static PyObject *queue_closed(PyObject *self, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(is_closed(cast(self)));
+}
+
+/* -- the type --------------------------------------------------------------- */
+
+/* Functions with keywords have another type, by design of the table. */
+#define WITH_KEYWORDS(f) ((PyCFunction)(void (*)(void))(f))
+
+static PyMethodDef methods[] = {
+    {"_make", queue_make, METH_VARARGS, "Make a queue without a name."},
+    {"_attach", queue_attach, METH_VARARGS, "Take over a descriptor."},
+    {"_open", queue_open, METH_VARARGS, "Open, or make, one with a name."},
+    {"_unlink", queue_unlink, METH_O, "Take a name away."},
+    {"_fd", queue_fd, METH_NOARGS, "The descriptor of its memory."},
+    {"_shut_down", queue_shut_down, METH_NOARGS, "Refuse puts, everywhere."},
+    {"_put", WITH_KEYWORDS(queue_try_put), METH_FASTCALL | METH_KEYWORDS,
+     "As put, and whether the object is in the queue."},
+    {"put", WITH_KEYWORDS(queue_put), METH_FASTCALL | METH_KEYWORDS,
+     "put($self, /, obj, block=True, timeout=None)\n--\n\n"
+     "Append an object. It is in the queue when this returns."},
+    {"put_bytes", WITH_KEYWORDS(queue_put_bytes), METH_FASTCALL | METH_KEYWORDS,
+     "put_bytes($self, /, data, block=True, timeout=None)\n--\n\n"
+     "Append bytes as they are, without pickle."},
+    {"get", WITH_KEYWORDS(queue_get), METH_FASTCALL | METH_KEYWORDS,
+     "get($self, /, block=True, timeout=None)\n--\n\n"
+     "Take the oldest object."},
+    {"get_bytes", WITH_KEYWORDS(queue_get_bytes), METH_FASTCALL | METH_KEYWORDS,
+     "get_bytes($self, /, block=True, timeout=None)\n--\n\n"
+     "Take the oldest item as the bytes that it is."},
+    {"qsize", queue_qsize, METH_NOARGS,
+     "qsize($self, /)\n--\n\nHow many items are in the queue, exactly."},
+    {"empty", queue_empty, METH_NOARGS,
+     "empty($self, /)\n--\n\nWhether there is no item, exactly."},
+    {"full", queue_full, METH_NOARGS,
+     "full($self, /)\n--\n\nWhether there are maxsize items, exactly."},
+    {"close", queue_close, METH_NOARGS,
+     "close($self, /)\n--\n\n"
+     "Refuse further calls on this object, in this process."},
+    {"stat", queue_stat, METH_NOARGS,
+     "stat($self, /)\n--\n\nFigures for tests, and whoever is on call."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef members[] = {
+    {"_closed", queue_closed, NULL, "Whether close was called here.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_new, (void *)(uintptr_t)queue_new},
+    {Py_tp_init, (void *)(uintptr_t)queue_init},
+    {Py_tp_dealloc, (void *)(uintptr_t)queue_dealloc},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, members},
+    {Py_tp_doc, "A queue's handle; chute.Queue derives from it."},
+    {0, NULL},
+};
+
+PyType_Spec ext_queue_spec = {
+    .name = "chute._chute.Queue",
+    .basicsize = sizeof(struct queue_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .slots = slots,
+};
