@@ -9,6 +9,7 @@ import os
 import time
 from multiprocessing.reduction import DupFd
 from queue import Empty, Full
+from types import GenericAlias
 
 from . import _chute
 from ._chute import ShutDown
@@ -43,6 +44,8 @@ class Queue(_chute.Queue):
     memory bounds the bytes in it (0: 8 GiB). With a name it is the queue that
     has this name, which any program may open: see open_queue.
     """
+
+    __class_getitem__ = classmethod(GenericAlias)
 
     def __init__(self, maxsize=0, *, ctx=None, memory=0, name=None):
         self._maxsize, limit = _limit(maxsize)
@@ -226,6 +229,8 @@ class SimpleQueue:
     one of more than 32 KiB, the pipe cannot be gone on with: Queue has no such
     weakness.
     """
+
+    __class_getitem__ = classmethod(GenericAlias)
 
     def __init__(self, *, ctx=None):
         self._start(*Pipe(duplex=False))

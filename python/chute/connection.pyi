@@ -1,0 +1,23 @@
+from collections.abc import Iterable
+from multiprocessing import connection as _stock
+from socket import socket
+from typing import Any
+
+from . import _chute
+
+__all__ = ["Client", "Connection", "Listener", "Pipe", "wait"]
+
+_Address = str | tuple[str, int]
+_Waitable = _chute.Connection | _stock.Connection | socket | int
+
+class Connection(_chute.Connection): ...
+
+class Listener(_stock.Listener):
+    def accept(self) -> Connection: ...  # type: ignore[override]
+
+def Pipe(duplex: bool = True) -> tuple[Connection, Connection]: ...
+def Client(address: _Address, family: str | None = None,
+           authkey: bytes | None = None) -> Connection: ...
+def wait(object_list: Iterable[_Waitable],
+         timeout: float | None = None) -> list[_Waitable]: ...
+def __getattr__(name: str) -> Any: ...
