@@ -20,32 +20,20 @@
  */
 #define _GNU_SOURCE
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "bill.h"
 #include "plat/plat.h"
-#include "scene.h"
-#include "tally.h"
 #include "torture.h"
 #include "trace.h"
 #include "walk.h"
-
-#define N_RETRIES 2
 
 /* So many broken places in a scene say enough. */
 #define N_BROKEN 8
 
 #define N_STATES 256
 
-#define QUICK_POINTS 4
-#define QUICK_EVERY  6
-
-static struct {
-    unsigned long points; /* for each state; 0: all */
-    unsigned every;       /* play one in so many scenes */
-    uint64_t seed;
-    const char *only;
-} given = {.points = 30, .every = 1, .seed = 1};
+static struct bill bill;
 
 /* -- the first's states ----------------------------------------------------- */
 
@@ -130,13 +118,12 @@ static bool try_pair(const struct scene *scene, const struct walk *first,
     struct verdict verdict;
     char where[64];
 
-    for (int i = 0;; i++) {
+    for (unsigned i = 0;; i++) {
         pid_t pid = start_second(scene, first, k, tally);
         tally->strays += !walk_to(pid, second, j);
         end_second(pid, &verdict);
-        if (verdict.stall_ns <= PROMISE_NS || i == N_RETRIES)
+        if (!tally_retries(tally, &verdict, i))
             break;
-        tally->retries++;
     }
     tally_add(tally, &verdict);
     if (!verdict_is_bad(&verdict))
@@ -158,14 +145,12 @@ static unsigned try_state(const struct scene *scene, const struct walk *first,
     pid_t pid = start_second(scene, first, k, tally);
     walk_record(pid, &second, NULL);
     end_second(pid, &verdict);
-    tally->instructions += second.n - 1;
-    uint32_t *place = malloc(second.n * sizeof *place);
-    if (!place)
-        trouble("malloc");
-    uint32_t n = walk_choose(&second, given.points, given.seed, place);
+    tally->steps += second.n - 1;
+    tally->states++;
+    uint32_t n = walk_choose(&second, bill.points, bill.seed);
     for (uint32_t i = 0; i < n && n_broken < N_BROKEN; i++)
-        n_broken += !try_pair(scene, first, k, &second, place[i], tally);
-    free(place);
+        n_broken +=
+            !try_pair(scene, first, k, &second, second.chosen[i], tally);
     return n_broken;
 }
 
@@ -179,75 +164,30 @@ static void play(const struct scene *scene, const char *name,
     find_states(scene, &first, &tally);
     for (unsigned i = 0; i < states.n && n_broken < N_BROKEN; i++)
         n_broken += try_state(scene, &first, states.place[i], &tally);
-    printf("%3u ", states.n);
     tally_print(name, &tally);
     tally_add_up(total, &tally);
 }
 
 /* -- main ------------------------------------------------------------------- */
 
-static void play_all(const struct scene_kind *kind, struct tally *total)
+static bool fits(const struct scene *scene)
 {
-    struct tally tally = {0};
-    const struct scene *scene;
-    char name[64];
-
-    for (unsigned i = 0; (scene = scene_get(kind, i)) != NULL; i++) {
-        snprintf(name, sizeof name, "%s/%s/%zu", scene->operation, scene->state,
-                 scene->len);
-        if (scene->twice && i % given.every == 0 &&
-            (!given.only || strstr(name, given.only)))
-            play(scene, name, &tally);
-    }
-    snprintf(name, sizeof name, "double-%s", kind->name);
-    tally_row(name, &tally);
-    tally_add_up(total, &tally);
+    return scene->twice;
 }
 
-static void take_arguments(char **argv)
-{
-    for (char **arg = argv + 1; *arg; arg++) {
-        if (!strcmp(*arg, "--quick")) {
-            given.points = QUICK_POINTS;
-            given.every = QUICK_EVERY;
-        } else if (arg[1] && !strcmp(*arg, "--points"))
-            given.points = strtoul(*++arg, NULL, 10);
-        else if (arg[1] && !strcmp(*arg, "--seed"))
-            given.seed = strtoull(*++arg, NULL, 10);
-        else if (arg[1] && !strcmp(*arg, "--only"))
-            given.only = *++arg;
-        else {
-            fprintf(stderr, "usage: double [--quick] [--points N] [--seed N] "
-                            "[--only operation/state/length]\n");
-            exit(EXIT_TROUBLE);
-        }
-    }
-}
+static struct bill bill = {
+    .program = "double",
+    .points = 30,
+    .seed = 1,
+    .every = 1,
+    .quick = {.points = 4, .every = 6},
+    .fits = fits,
+    .play = play,
+    .legend = "states: those that a first victim leaves; steps: the way of the "
+              "second, from each\nof them; points: pairs"};
 
 int main(int argc, char **argv)
 {
-    struct tally total = {0};
-
     (void)argc;
-    take_arguments(argv);
-    if (!TRACE_WORKS) {
-        puts("double: no tracer for this processor");
-        return EXIT_SKIP;
-    }
-    scene_begin();
-    int64_t before = plat_now();
-    printf("  # ");
-    tally_head();
-    play_all(&scenes_of_queue, &total);
-    play_all(&scenes_of_conn, &total);
-    printf("    ");
-    tally_print("total", &total);
-    double s = (double)(plat_now() - before) * 1e-9;
-    printf("%lu scenes, %lu pairs in %.0f s; %lu strays, %lu tried again; seed "
-           "%llu; #: states that a first victim leaves\n",
-           total.scenes, total.points, s, total.strays, total.retries,
-           (unsigned long long)given.seed);
-    bool broken = tally_is_bad(&total);
-    puts(broken ? "double: BROKEN" : "double: the promise held");
-    return broken ? EXIT_BROKEN : 0;
+    return bill_play(&bill, argv);
 }

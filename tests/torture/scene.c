@@ -1,4 +1,4 @@
-/* scene.c - the two kinds of scenes, behind one door.
+/* scene.c - all kinds of scenes, behind one door.
  *
  * Of each victim there is a report in shared memory: whether its operation had
  * returned, and what with. The second victim's says nothing if there was none.
@@ -9,6 +9,9 @@
 #include <stddef.h>
 
 #include "torture.h"
+
+const struct scene_kind *const scene_kinds[] = {&scenes_of_queue,
+                                                &scenes_of_conn, NULL};
 
 static const struct scene *scene;
 
@@ -82,6 +85,6 @@ void scene_judge(int64_t death, struct verdict *ret_verdict)
 void scene_begin(void)
 {
     report = shared_new(2 * sizeof *report);
-    scenes_of_queue.begin();
-    scenes_of_conn.begin();
+    for (const struct scene_kind *const *kind = scene_kinds; *kind; kind++)
+        (*kind)->begin();
 }

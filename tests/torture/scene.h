@@ -59,6 +59,9 @@ struct scene_kind {
 
 extern const struct scene_kind scenes_of_queue, scenes_of_conn;
 
+/* All kinds; NULL behind the last. */
+extern const struct scene_kind *const scene_kinds[];
+
 /* All scenes of a kind, in order; NULL behind the last. */
 const struct scene *scene_get(const struct scene_kind *kind, unsigned i);
 

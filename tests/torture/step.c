@@ -2,43 +2,37 @@
  *
  *     step [--quick] [--points N] [--seed N] [--only put/edge/4096]
  *
- * For each scene (scene-queue.c, scene-conn.c: an operation, a state of the
- * queue or pipe, the length of the item) the operation is first stepped through
- * once, and its instructions are written down (walk.c). Then, for each place k of
- * them, a fresh victim on a fresh queue is brought to its k-th instruction and
- * killed with SIGKILL, and the survivors have to go on as if nothing had been. A
- * victim that was found elsewhere than expected has been killed all the same and
- * is judged all the same; such are counted as strays.
+ * For each scene (scene-*.c: an operation, a state of the queue or pipe, the
+ * length of the item) the operation is first stepped through once, and its
+ * instructions are written down (walk.c). Then, for each place k of them, a fresh
+ * victim on a fresh queue is brought to its k-th instruction and killed with
+ * SIGKILL, and the survivors have to go on as if nothing had been. A victim that
+ * was found elsewhere than expected, for a clock or another process had it take
+ * another way, has been killed all the same and is judged all the same; such are
+ * counted as strays. So that they leave no hole, it is written down where each
+ * one died, and in the end the instructions at which nobody did are tried again.
  *
  * Inside of system calls nobody is killed here; soak.c does that.
  *
- * Any stall of more than the promised 100 ms is tried again twice at the same
- * place: a busy machine does not stall three times, a lost wake-up does.
+ * Any stall of more than the promised 100 ms is tried again at the same place: a
+ * busy machine does not stall each time, a lost wake-up does.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "bill.h"
 #include "plat/plat.h"
-#include "scene.h"
-#include "tally.h"
 #include "torture.h"
 #include "trace.h"
 #include "walk.h"
 
-#define QUICK_POINTS 50
-#define N_RETRIES    2
+/* How often an instruction at which nobody has died is tried again. */
+#define N_TRIES 20
 
 /* So many broken places in a scene say enough. */
 #define N_BROKEN 8
 
-static struct {
-    unsigned long points; /* per scene at most; 0: all */
-    uint64_t seed;
-    const char *only;
-} given = {.seed = 1};
+static struct bill bill;
 
 static pid_t start(const struct scene *scene, bool slowly)
 {
@@ -48,34 +42,43 @@ static pid_t start(const struct scene *scene, bool slowly)
     return pid;
 }
 
+static void end(pid_t pid, struct verdict *ret_verdict)
+{
+    int64_t death = plat_now();
+
+    trace_kill(pid);
+    scene_judge(death, ret_verdict);
+}
+
+/* A victim takes over our heap as it is, and goes another way through malloc if
+ * that is not as usual. So the scene is played once before it is written down. */
 static void record(const struct scene *scene, struct walk *walk,
                    struct verdict *ret_verdict)
 {
-    pid_t pid = start(scene, true);
+    pid_t pid = start(scene, false);
 
+    (void)trace_run_to(pid, 0);
+    scene_crowd();
+    end(pid, ret_verdict);
+
+    pid = start(scene, true);
     walk_record(pid, walk, NULL);
     scene_crowd();
-    int64_t death = plat_now();
-    trace_kill(pid);
-    scene_judge(death, ret_verdict);
+    end(pid, ret_verdict);
 }
 
 /* -- one kill --------------------------------------------------------------- */
 
-static bool kill_at(const struct scene *scene, const struct walk *walk,
-                    uint32_t k, struct verdict *ret_verdict)
+static bool kill_at(const struct scene *scene, struct walk *walk, uint32_t k,
+                    struct verdict *ret_verdict)
 {
     pid_t pid = start(scene, false);
     bool straight = walk_to(pid, walk, k);
     scene_crowd();
-    int64_t death = plat_now();
-
-    trace_kill(pid);
-    scene_judge(death, ret_verdict);
+    walk_dies_here(pid, walk);
+    end(pid, ret_verdict);
     return straight;
 }
-
-/* -- a scene ---------------------------------------------------------------- */
 
 static void tell(const struct verdict *verdict, uint32_t k, uint32_t n)
 {
@@ -86,17 +89,16 @@ static void tell(const struct verdict *verdict, uint32_t k, uint32_t n)
 }
 
 /* Whether all was well. */
-static bool try_place(const struct scene *scene, const struct walk *walk,
-                      uint32_t k, struct tally *tally)
+static bool try_place(const struct scene *scene, struct walk *walk, uint32_t k,
+                      struct tally *tally)
 {
     struct verdict verdict;
 
-    for (int i = 0;; i++) {
+    for (unsigned i = 0;; i++) {
         if (!kill_at(scene, walk, k, &verdict))
             tally->strays++;
-        if (verdict.stall_ns <= PROMISE_NS || i == N_RETRIES)
+        if (!tally_retries(tally, &verdict, i))
             break;
-        tally->retries++;
     }
     tally_add(tally, &verdict);
     if (verdict_is_bad(&verdict))
@@ -104,105 +106,67 @@ static bool try_place(const struct scene *scene, const struct walk *walk,
     return !verdict_is_bad(&verdict);
 }
 
+/* -- a scene ---------------------------------------------------------------- */
+
+static void try_all(const struct scene *scene, struct walk *walk,
+                    struct tally *tally)
+{
+    uint32_t n = walk_choose(walk, bill.points, bill.seed), n_broken = 0;
+
+    for (uint32_t i = 0; i < n && n_broken < N_BROKEN; i++)
+        n_broken += !try_place(scene, walk, walk->chosen[i], tally);
+    for (int i = 0; i < N_TRIES && !bill.points && n_broken == 0; i++) {
+        n = walk_missed(walk);
+        for (uint32_t j = 0; j < n && n_broken < N_BROKEN; j++)
+            n_broken += !try_place(scene, walk, walk->chosen[j], tally);
+    }
+    tally->missed = walk_missed(walk);
+}
+
 static void play(const struct scene *scene, const char *name,
                  struct tally *total)
 {
     static struct walk walk;
-    struct tally tally = {0};
+    struct tally tally = {.scenes = 1};
     struct verdict verdict;
 
     record(scene, &walk, &verdict);
-    tally.instructions = walk.n - 1;
+    tally.steps = walk.n - 1;
+    tally.instructions = walk.n_instructions;
     /* Being stepped is slow, and no survivor's fault. */
     verdict.stall_ns = 0;
     if (verdict_is_bad(&verdict)) {
         tally.wrong++;
         tell(&verdict, walk.n - 1, walk.n);
     }
-    uint32_t *place = malloc(walk.n * sizeof *place);
-    if (!place)
-        trouble("malloc");
-    uint32_t n = walk_choose(&walk, given.points, given.seed, place),
-             n_broken = 0;
-    for (uint32_t i = 0; i < n && n_broken < N_BROKEN; i++)
-        n_broken += !try_place(scene, &walk, place[i], &tally);
-    free(place);
+    try_all(scene, &walk, &tally);
     tally_print(name, &tally);
-    tally.scenes = 1;
-    tally_add_up(total, &tally);
-}
-
-/* All scenes of a kind, and their row. */
-static void play_all(const struct scene_kind *kind, struct tally *total)
-{
-    struct tally tally = {0};
-    const struct scene *scene;
-    char name[64];
-
-    for (unsigned i = 0; (scene = scene_get(kind, i)) != NULL; i++) {
-        snprintf(name, sizeof name, "%s/%s/%zu", scene->operation, scene->state,
-                 scene->len);
-        if (!given.only || strstr(name, given.only))
-            play(scene, name, &tally);
-    }
-    snprintf(name, sizeof name, "step-%s", kind->name);
-    tally_row(name, &tally);
     tally_add_up(total, &tally);
 }
 
 /* -- main ------------------------------------------------------------------- */
 
-static void usage(void)
+static bool fits(const struct scene *scene)
 {
-    fprintf(stderr, "usage: step [--quick] [--points N] [--seed N] "
-                    "[--only operation/state/length]\n");
-    exit(EXIT_TROUBLE);
+    (void)scene;
+    return true;
 }
 
-static void take_arguments(char **argv)
-{
-    for (char **arg = argv + 1; *arg; arg++) {
-        if (!strcmp(*arg, "--quick")) {
-            given.points = QUICK_POINTS;
-            continue;
-        }
-        if (!arg[1])
-            usage();
-        if (!strcmp(*arg, "--points"))
-            given.points = strtoul(*++arg, NULL, 10);
-        else if (!strcmp(*arg, "--seed"))
-            given.seed = strtoull(*++arg, NULL, 10);
-        else if (!strcmp(*arg, "--only"))
-            given.only = *++arg;
-        else
-            usage();
-    }
-}
+static struct bill bill = {
+    .program = "step",
+    .seed = 1,
+    .every = 1,
+    .quick = {.points = 50, .every = 1},
+    .fits = fits,
+    .play = play,
+    .legend =
+        "steps: the way of the operation, loops as often as they are run; "
+        "instr.: the\ndifferent instructions on it; missed: those of them at "
+        "which nobody died; taken:\nitems that died with the victim that had "
+        "got them"};
 
 int main(int argc, char **argv)
 {
-    struct tally total = {0};
-
     (void)argc;
-    take_arguments(argv);
-    if (!TRACE_WORKS) {
-        puts("step: no tracer for this processor");
-        return EXIT_SKIP;
-    }
-    scene_begin();
-    int64_t before = plat_now();
-    tally_head();
-    play_all(&scenes_of_queue, &total);
-    play_all(&scenes_of_conn, &total);
-    tally_print("total", &total);
-    double s = (double)(plat_now() - before) * 1e-9;
-    printf("%lu scenes, %lu kills in %.0f s (%.0f a minute); %lu strays, %lu "
-           "tried again; seed %llu\n",
-           total.scenes, total.points, s, (double)total.points * 60 / s,
-           total.strays, total.retries, (unsigned long long)given.seed);
-    puts("inside of loops sampled: an instruction's first 16 times, then 24 "
-         "places in all; `taken`: died with the victim that had got them");
-    bool broken = tally_is_bad(&total);
-    puts(broken ? "step: BROKEN" : "step: the promise held");
-    return broken ? EXIT_BROKEN : 0;
+    return bill_play(&bill, argv);
 }

@@ -1,9 +1,15 @@
 /* tally.c - the sum of many verdicts. */
+#define _GNU_SOURCE
 #include "tally.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "torture.h"
+
+/* Three more tries, after 0.2 s, 0.8 s and 3.2 s. */
+#define N_RETRIES 3
+#define RETRY_US  200000
 
 bool verdict_is_bad(const struct verdict *verdict)
 {
@@ -32,7 +38,10 @@ void tally_add(struct tally *tally, const struct verdict *verdict)
 void tally_add_up(struct tally *total, const struct tally *tally)
 {
     total->scenes += tally->scenes;
+    total->states += tally->states;
+    total->steps += tally->steps;
     total->instructions += tally->instructions;
+    total->missed += tally->missed;
     total->points += tally->points;
     total->strays += tally->strays;
     total->retries += tally->retries;
@@ -45,16 +54,28 @@ void tally_add_up(struct tally *total, const struct tally *tally)
         total->stall_ns = tally->stall_ns;
 }
 
+bool tally_retries(struct tally *tally, const struct verdict *verdict,
+                   unsigned i)
+{
+    if (verdict->stall_ns <= PROMISE_NS || i == N_RETRIES)
+        return false;
+    tally->retries++;
+    usleep(RETRY_US << 2 * i);
+    return true;
+}
+
 void tally_head(void)
 {
-    printf("%-23s %7s %7s %6s %5s %7s %5s %6s %9s\n", "scene", "instr.",
-           "points", "taken", "lost", "doubled", "torn", "wrong", "stall ms");
+    printf("%-24s %6s %7s %6s %6s %7s %6s %4s %7s %4s %5s %8s\n", "scene",
+           "states", "steps", "instr.", "missed", "points", "taken", "lost",
+           "doubled", "torn", "wrong", "stall ms");
 }
 
 void tally_print(const char *name, const struct tally *tally)
 {
-    printf("%-23s %7lu %7lu %6lu %5lu %7lu %5lu %6lu %9.1f\n", name,
-           tally->instructions, tally->points, tally->taken, tally->lost,
+    printf("%-24s %6lu %7lu %6lu %6lu %7lu %6lu %4lu %7lu %4lu %5lu %8.1f\n",
+           name, tally->states, tally->steps, tally->instructions,
+           tally->missed, tally->points, tally->taken, tally->lost,
            tally->doubled, tally->torn, tally->wrong, ms_of(tally->stall_ns));
     fflush(stdout);
 }

@@ -8,7 +8,8 @@
 #include "script.h"
 
 struct tally {
-    unsigned long scenes, instructions, points, strays, retries;
+    unsigned long scenes, points, strays, retries;
+    unsigned long states, steps, instructions, missed;
     unsigned long lost, doubled, torn, wrong, taken;
     int64_t stall_ns;
 };
@@ -19,6 +20,11 @@ bool tally_is_bad(const struct tally *tally);
 
 void tally_add(struct tally *tally, const struct verdict *verdict);
 void tally_add_up(struct tally *total, const struct tally *tally);
+
+/* After try number i, from 0: whether the survivors were slow, and the place
+ * should be tried again. Then it has counted that, and let time pass. */
+bool tally_retries(struct tally *tally, const struct verdict *verdict,
+                   unsigned i);
 
 /* Of the table that a program prints. */
 void tally_head(void);

@@ -7,9 +7,10 @@
  * stepped from there. Another run need not take the same way (a clock, a
  * wake-up); it is then found elsewhere than expected.
  *
- * An instruction that is executed again and again (the loop of a copy, of
- * polling) is chosen the first DENSE times, then N_SPARSE times in all, evenly.
- * A `rep movs` is stepped through for REPEATS rounds.
+ * Where not all places are wanted, an instruction that is executed again and
+ * again (the loop of a copy, of polling) is chosen the first DENSE times, then
+ * N_SPARSE times in all, evenly. A `rep movs` is stepped through for REPEATS
+ * rounds, always.
  */
 #include "walk.h"
 
@@ -25,36 +26,50 @@
 #define N_SPARSE 24
 #define REPEATS  64
 
-/* How often each instruction was executed: a hash table by pc. */
-static struct {
-    uintptr_t pc;
-    uint32_t n;
-} census[1 << 16];
-
-static uint32_t census_add(uintptr_t pc)
+/* The instruction's entry; a fresh one if it has none. */
+static struct instruction *instruction_at(struct walk *walk, uintptr_t pc)
 {
-    size_t mask = sizeof census / sizeof census[0] - 1;
-    size_t i = (size_t)mix(pc) & mask;
+    size_t mask = 2 * WALK_MAX_INSTRUCTIONS - 1, i = (size_t)mix(pc) & mask;
 
-    while (census[i].pc && census[i].pc != pc)
+    while (walk->census[i].pc && walk->census[i].pc != pc)
         i = (i + 1) & mask;
-    census[i].pc = pc;
-    return census[i].n++;
+    return &walk->census[i];
+}
+
+static uint32_t census_add(struct walk *walk, uintptr_t pc, uint32_t k)
+{
+    struct instruction *instruction = instruction_at(walk, pc);
+
+    if (!instruction->pc) {
+        if (walk->n_instructions == WALK_MAX_INSTRUCTIONS) {
+            errno = E2BIG;
+            trouble("the instructions of a walk");
+        }
+        walk->n_instructions++;
+        instruction->pc = pc;
+        instruction->first = k;
+    }
+    return instruction->n++;
 }
 
 static void add(struct walk *walk, uintptr_t pc)
 {
-    if (walk->n == walk->cap) {
-        walk->cap = walk->cap ? 2 * walk->cap : 4096;
-        walk->place = realloc(walk->place, walk->cap * sizeof walk->place[0]);
-        if (!walk->place)
-            trouble("realloc");
+    if (walk->n == WALK_MAX_PLACES) {
+        errno = E2BIG;
+        trouble("the places of a walk");
     }
-    uint32_t n_before = census_add(pc), k = walk->n++;
+    uint32_t k = walk->n++, n_before = census_add(walk, pc, k);
     walk->place[k] = (struct place){
         .pc = pc,
         .n_before = n_before,
         .anchor = n_before || !k ? (k ? walk->place[k - 1].anchor : 0) : k};
+}
+
+static void add_end(struct walk *walk)
+{
+    add(walk, 1); /* nobody's address */
+    walk->place[walk->n - 1].pc = 0;
+    walk->n_instructions--;
 }
 
 /* One step; a long repetition is run through. */
@@ -88,8 +103,14 @@ void walk_record(pid_t pid, struct walk *walk, void (*see)(uint32_t k))
     uintptr_t pc, last = 0;
     uint32_t n_same = 0;
 
-    memset(census, 0, sizeof census);
-    walk->n = 0;
+    /* Not from malloc: a victim's way through it depends on what its parent has
+     * taken, and must be the same before and after. */
+    if (!walk->place) {
+        walk->place = shared_new(WALK_MAX_PLACES * sizeof walk->place[0]);
+        walk->chosen = shared_new(WALK_MAX_PLACES * sizeof walk->chosen[0]);
+    }
+    memset(walk->census, 0, sizeof walk->census);
+    walk->n = walk->n_instructions = 0;
     while ((pc = trace_pc(pid)) != 0) {
         n_same = pc == last ? n_same + 1 : 0;
         last = pc;
@@ -98,8 +119,7 @@ void walk_record(pid_t pid, struct walk *walk, void (*see)(uint32_t k))
             see(walk->n - 1);
         step_on(pid, pc, n_same);
     }
-    add(walk, 1); /* nobody's address: the end */
-    walk->place[walk->n - 1].pc = 0;
+    add_end(walk);
     if (see)
         see(walk->n - 1);
 }
@@ -107,36 +127,65 @@ void walk_record(pid_t pid, struct walk *walk, void (*see)(uint32_t k))
 bool walk_to(pid_t pid, const struct walk *walk, uint32_t k)
 {
     const struct place *place = &walk->place[k];
-    uint32_t anchor = place->anchor;
+    uint32_t anchor = place->anchor, n_same = 0;
+    uintptr_t pc, last = 0;
 
     if (place->pc == 0)
         return !trace_run_to(pid, 0);
     if (!trace_run_to(pid, walk->place[anchor].pc))
         return false;
-    for (; anchor < k && trace_pc(pid) != 0; anchor++)
-        trace_step(pid);
+    for (; anchor < k && (pc = trace_pc(pid)) != 0; anchor++) {
+        n_same = pc == last ? n_same + 1 : 0;
+        last = pc;
+        step_on(pid, pc, n_same);
+    }
     return trace_pc(pid) == place->pc;
 }
 
-uint32_t walk_choose(const struct walk *walk, unsigned long n_max,
-                     uint64_t seed, uint32_t *ret_places)
+void walk_dies_here(pid_t pid, struct walk *walk)
+{
+    uintptr_t pc = trace_pc(pid);
+    struct instruction *instruction = instruction_at(walk, pc);
+
+    if (pc && instruction->pc)
+        instruction->died = true;
+}
+
+uint32_t walk_missed(struct walk *walk)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < 2 * WALK_MAX_INSTRUCTIONS; i++) {
+        const struct instruction *at = &walk->census[i];
+        if (at->pc > 1 && !at->died)
+            walk->chosen[n++] = at->first;
+    }
+    return n;
+}
+
+uint32_t walk_choose(struct walk *walk, unsigned long n_max, uint64_t seed)
 {
     uint32_t n_often = 0, n = 0, often = 0;
 
+    if (n_max == 0) {
+        for (uint32_t k = 0; k < walk->n; k++)
+            walk->chosen[k] = k;
+        return walk->n;
+    }
     for (uint32_t k = 0; k < walk->n; k++)
         n_often += walk->place[k].n_before >= DENSE;
     uint32_t every = n_often / N_SPARSE + 1;
     for (uint32_t k = 0; k < walk->n; k++)
         if (walk->place[k].n_before < DENSE || often++ % every == 0)
-            ret_places[n++] = k;
-    if (n_max == 0 || n <= n_max)
+            walk->chosen[n++] = k;
+    if (n <= n_max)
         return n;
     /* One, at random, of each of so many stretches. */
     uint32_t wanted = (uint32_t)n_max;
     for (uint32_t i = 0; i < wanted; i++) {
         uint64_t from = (uint64_t)i * n / wanted;
         uint64_t to = (uint64_t)(i + 1) * n / wanted;
-        ret_places[i] = ret_places[from + mix(seed + i) % (to - from)];
+        walk->chosen[i] = walk->chosen[from + mix(seed + i) % (to - from)];
     }
     return wanted;
 }

@@ -13,9 +13,23 @@ struct place {
     uint32_t anchor;   /* the last place up to here with n_before 0 */
 };
 
+/* An instruction of the walk: how often it was executed, and whether somebody
+ * has died there. */
+struct instruction {
+    uintptr_t pc;
+    uint32_t n, first; /* times; its first place */
+    bool died;
+};
+
+#define WALK_MAX_INSTRUCTIONS (1 << 14)
+#define WALK_MAX_PLACES       (1 << 20)
+
 struct walk {
     struct place *place;
-    uint32_t n, cap;
+    uint32_t n, n_instructions;
+    uint32_t *chosen; /* by walk_choose() and walk_missed() */
+    struct instruction
+        census[2 * WALK_MAX_INSTRUCTIONS]; /* a hash table by pc */
 };
 
 /* Start fn traced, and let it run to `begin`. Exits with EXIT_SKIP if nobody may
@@ -29,9 +43,16 @@ void walk_record(pid_t pid, struct walk *walk, void (*see)(uint32_t k));
 /* Bring the victim to place k. Whether it is where the walk says. */
 bool walk_to(pid_t pid, const struct walk *walk, uint32_t k);
 
-/* The places where the victim is to die, in order, no more than n_max, 0 being
- * all: into ret_places, which has room for walk->n. */
-uint32_t walk_choose(const struct walk *walk, unsigned long n_max,
-                     uint64_t seed, uint32_t *ret_places);
+/* The victim is about to be killed where it is. */
+void walk_dies_here(pid_t pid, struct walk *walk);
+
+/* The first places of those instructions at which nobody has died: into
+ * walk->chosen. How many. */
+uint32_t walk_missed(struct walk *walk);
+
+/* The places where the victim is to die, in order: all, if n_max is 0, or so
+ * many at most, the rounds of long loops left out. Into walk->chosen. How
+ * many. */
+uint32_t walk_choose(struct walk *walk, unsigned long n_max, uint64_t seed);
 
 #endif
