@@ -4,6 +4,7 @@ BUILD := build
 OBJECTS := 1000000
 SECONDS := 120
 HOURS := 8
+MESSAGES := 100000000
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -43,15 +44,26 @@ clang: ## the unit tests, built by clang
 pairings: build ## who meets whom: C and Python, each way, each handshake
 	@/usr/bin/python3 tests/conformance/net.py $(BUILD)/tests/conformance/net-driver --table
 
-torture: build ## kill at every instruction, at random, and when woken
+torture: torture-builds ## kill at every instruction, at random, and when woken
+	@tests/torture/run $(TORTURED)
+
+torture-short: torture-builds ## a part of it, in less than half the time
+	@tests/torture/run --short $(TORTURED)
+
+torture-long: build ## kill at random for HOURS=8
+	@$(BUILD)/tests/torture/soak --seconds $$(($(HOURS) * 3600))
+
+torture-peace: build ## kill nobody: MESSAGES on one processor and on two
+	@$(BUILD)/tests/torture/peace --cpus 1 --items $(MESSAGES)
+	@$(BUILD)/tests/torture/peace --cpus 2 --items $(MESSAGES)
+
+TORTURED = $(BUILD) $(BUILD)-O0 $(BUILD)-clang $(BUILD)-clang-O0
+
+torture-builds: build
 	@scripts/setup clang
 	@scripts/build $(BUILD)-O0 --werror --buildtype=debug
 	@CC=clang scripts/build $(BUILD)-clang --werror
 	@CC=clang scripts/build $(BUILD)-clang-O0 --werror --buildtype=debug
-	@tests/torture/run $(BUILD) $(BUILD)-O0 $(BUILD)-clang $(BUILD)-clang-O0
-
-torture-long: build ## kill at random for HOURS=8
-	@$(BUILD)/tests/torture/soak --seconds $$(($(HOURS) * 3600))
 
 conformance: ## all of CPython's own tests that concern chute, on chute
 	@scripts/setup check
@@ -101,6 +113,7 @@ clean: ## remove what was built
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang $(BUILD)-bench \
 		$(BUILD)-fuzz $(BUILD)-O0 $(BUILD)-clang-O0 $(BUILD)-coverage
 
-.PHONY: help demo check build conformance asan tsan tsan-long clang torture torture-long \
+.PHONY: help demo check build conformance asan tsan tsan-long clang torture \
+	torture-short torture-long torture-peace torture-builds \
 	differential fuzz model mutants coverage bench bench-codec bench-net \
 	pairings format clean

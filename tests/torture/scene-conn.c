@@ -82,6 +82,7 @@ static struct stage {
     const struct scene *scene;
     const struct plan *plan;
     chute_conn *near, *far;
+    bool slowly;
     struct entry *victims, *seconds, *helpers;
     uint64_t next_id;
     unsigned n_taken; /* messages that dead receivers may have had */
@@ -283,7 +284,7 @@ static void helper_hold(void)
     MUST(lock_take(the_lock(), PLAT_NEVER, false));
     while (!(lock_word() & PLAT_WAITERS) && !atomic_load(&helper.stop))
         usleep(20);
-    usleep(200);
+    usleep(stage.slowly ? 20000 : 200);
     lock_drop(the_lock());
 }
 
@@ -457,8 +458,8 @@ static void set(const struct scene *scene, bool slowly)
 {
     chute_conn *ends[2];
 
-    (void)slowly;
-    stage = (struct stage){.scene = scene, .plan = scene->plan, .next_id = 1};
+    stage = (struct stage){
+        .scene = scene, .plan = scene->plan, .slowly = slowly, .next_id = 1};
     MUST(chute_pipe(ends, NULL));
     stage.near = ends[0];
     stage.far = ends[1];

@@ -752,7 +752,7 @@ static const struct row {
     {"get", "edge", false, {GET, NOBODY, 0, false, false, false, prepare_edge}},
     {"get",
      "large",
-     false,
+     true,
      {GET, NOBODY, 0, false, false, false, prepare_large}},
     {"get", "held", true, {GET, HOLDER, 0, false, false, false, prepare_one}},
     {"get", "rival", false, {GET, RIVAL, 3, false, false, false, prepare_full}},

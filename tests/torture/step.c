@@ -10,7 +10,8 @@
  * was found elsewhere than expected, for a clock or another process had it take
  * another way, has been killed all the same and is judged all the same; such are
  * counted as strays. So that they leave no hole, it is written down where each
- * one died, and in the end the instructions at which nobody did are tried again.
+ * one died, and in the end the instructions at which nobody did are tried again,
+ * with the others as slow as they were when the walk was recorded.
  *
  * Inside of system calls nobody is killed here; soak.c does that.
  *
@@ -70,9 +71,9 @@ static void record(const struct scene *scene, struct walk *walk,
 /* -- one kill --------------------------------------------------------------- */
 
 static bool kill_at(const struct scene *scene, struct walk *walk, uint32_t k,
-                    struct verdict *ret_verdict)
+                    bool slowly, struct verdict *ret_verdict)
 {
-    pid_t pid = start(scene, false);
+    pid_t pid = start(scene, slowly);
     bool straight = walk_to(pid, walk, k);
     scene_crowd();
     walk_dies_here(pid, walk);
@@ -90,12 +91,12 @@ static void tell(const struct verdict *verdict, uint32_t k, uint32_t n)
 
 /* Whether all was well. */
 static bool try_place(const struct scene *scene, struct walk *walk, uint32_t k,
-                      struct tally *tally)
+                      bool slowly, struct tally *tally)
 {
     struct verdict verdict;
 
     for (unsigned i = 0;; i++) {
-        if (!kill_at(scene, walk, k, &verdict))
+        if (!kill_at(scene, walk, k, slowly, &verdict))
             tally->strays++;
         if (!tally_retries(tally, &verdict, i))
             break;
@@ -114,11 +115,11 @@ static void try_all(const struct scene *scene, struct walk *walk,
     uint32_t n = walk_choose(walk, bill.points, bill.seed), n_broken = 0;
 
     for (uint32_t i = 0; i < n && n_broken < N_BROKEN; i++)
-        n_broken += !try_place(scene, walk, walk->chosen[i], tally);
+        n_broken += !try_place(scene, walk, walk->chosen[i], false, tally);
     for (int i = 0; i < N_TRIES && !bill.points && n_broken == 0; i++) {
         n = walk_missed(walk);
         for (uint32_t j = 0; j < n && n_broken < N_BROKEN; j++)
-            n_broken += !try_place(scene, walk, walk->chosen[j], tally);
+            n_broken += !try_place(scene, walk, walk->chosen[j], true, tally);
     }
     tally->missed = walk_missed(walk);
 }

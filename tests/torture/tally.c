@@ -9,7 +9,7 @@
 
 /* Three more tries, after 0.2 s, 0.8 s and 3.2 s. */
 #define N_RETRIES 3
-#define RETRY_US  200000
+#define RETRY_US  200000u
 
 bool verdict_is_bad(const struct verdict *verdict)
 {

@@ -54,12 +54,17 @@ void item_fill(void *buf, size_t len, uint64_t id)
 
 bool item_is(const void *buf, size_t len, uint64_t id)
 {
-    for (size_t i = 0; i < len; i += 8) {
-        uint64_t word = word_at(id, i);
-        if (memcmp((const char *)buf + i, &word, len - i < 8 ? len - i : 8))
+    const char *at = buf;
+    uint64_t word, wanted;
+    size_t i = 0;
+
+    for (; i + 8 <= len; i += 8) {
+        memcpy(&word, at + i, 8);
+        if (word != word_at(id, i))
             return false;
     }
-    return true;
+    wanted = word_at(id, i);
+    return i == len || memcmp(at + i, &wanted, len - i) == 0;
 }
 
 void *shared_new(size_t len)
