@@ -28,8 +28,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +36,7 @@
 
 #include "chute/error.h"
 #include "chute/pickle.h"
+#include "helper.h"
 #include "ipc/conn.h"
 #include "ipc/frame.h"
 #include "plat/io.h"
@@ -228,38 +227,36 @@ static void prepare_left(void)
 
 /* -- the helper ------------------------------------------------------------- */
 
-static struct helper {
-    sem_t go, done;
-    _Atomic bool stop;
-    _Atomic pid_t tid, victim;
-    bool busy;  /* has been sent, and not been seen to be done */
-    bool acted; /* has called send or recv, which gave r at time `at` */
-    int r;
-    int64_t at;
+static struct helper helper;
+
+static _Atomic pid_t victim_pid;
+
+/* The helper's messages: what it gets, what it sends. */
+static struct {
     size_t len;
     char buf[SCENE_LEN_MAX];
     char item[SCENE_LEN_MAX];
-} helper;
+} its;
 
 static void helper_send_item(chute_conn *conn)
 {
     struct entry *entry = stage.helpers;
 
-    item_fill(helper.item, entry->len, entry->id);
-    helper.r = chute_conn_send_bytes(conn, helper.item, entry->len, HANG_NS);
+    item_fill(its.item, entry->len, entry->id);
+    helper.r = chute_conn_send_bytes(conn, its.item, entry->len, HANG_NS);
 }
 
 static void helper_receive(chute_conn *conn)
 {
-    helper.r = chute_conn_recv_bytes(conn, helper.buf, sizeof helper.buf,
-                                     &helper.len, HANG_NS);
+    helper.r =
+        chute_conn_recv_bytes(conn, its.buf, sizeof its.buf, &its.len, HANG_NS);
 }
 
 /* Until the victim sleeps in that system call. false: told to stop. */
 static bool helper_awaits(long call)
 {
-    while (!atomic_load(&helper.stop)) {
-        pid_t victim = atomic_load(&helper.victim);
+    while (!helper_is_stopped(&helper)) {
+        pid_t victim = atomic_load(&victim_pid);
         if (victim && trace_sleeps_in(victim, call))
             return true;
         usleep(20);
@@ -279,15 +276,6 @@ static uint32_t lock_word(void)
     return atomic_load(&the_lock()->word);
 }
 
-static void helper_hold(void)
-{
-    MUST(lock_take(the_lock(), PLAT_NEVER, false));
-    while (!(lock_word() & PLAT_WAITERS) && !atomic_load(&helper.stop))
-        usleep(20);
-    usleep(stage.slowly ? 20000 : 200);
-    lock_drop(the_lock());
-}
-
 /* The script is ours while the victim runs. All but one, so that the victim's
  * own is behind something. */
 static void helper_drain(void)
@@ -296,7 +284,7 @@ static void helper_drain(void)
         helper_receive(stage.far);
         if (helper.r != 0)
             return;
-        script_take(helper.buf, helper.len);
+        script_take(its.buf, its.len);
     }
 }
 
@@ -306,7 +294,7 @@ static void write_rest(void)
     stage.half_left = 0;
 }
 
-static void helper_act(void)
+static bool helper_act(void)
 {
     switch (stage.plan->help) {
     case RECEIVER:
@@ -317,13 +305,13 @@ static void helper_act(void)
         break;
     case FEEDER:
         if (!helper_awaits(SYS_ppoll))
-            return;
+            return false;
         helper_send_item(stage.far);
         break;
     case DRAINER:
         if (helper_awaits(SYS_ppoll))
             helper_drain();
-        return;
+        return false;
     case RIVAL:
         if (stage.plan->operation == SEND)
             helper_send_item(stage.near);
@@ -332,56 +320,28 @@ static void helper_act(void)
         break;
     case KEEPER:
         if (!helper_awaits(SYS_futex))
-            return;
+            return false;
         write_rest();
         helper_send_item(stage.far);
         helper_receive(stage.near);
         break;
     case HOLDER:
-        helper_hold();
-        return;
+        helper_hold(&helper, the_lock(), stage.slowly);
+        return false;
     case NOBODY:
-        return;
+        return false;
     }
-    helper.at = plat_now();
-    helper.acted = true;
-}
-
-static void *helper_run(void *unused)
-{
-    atomic_store(&helper.tid, (pid_t)syscall(SYS_gettid));
-    for (;;) {
-        while (sem_wait(&helper.go) < 0)
-            ;
-        helper_act();
-        sem_post(&helper.done);
-    }
-    return unused;
-}
-
-static void helper_send(void)
-{
-    helper.acted = false;
-    helper.busy = true;
-    sem_post(&helper.go);
-}
-
-static bool helper_is_done(void)
-{
-    int done = 0;
-
-    (void)sem_getvalue(&helper.done, &done);
-    return done > 0;
+    return true;
 }
 
 /* Before the victim comes: sleepers are asleep on return. */
-static void helper_begin(void)
+static void helper_comes(void)
 {
     enum help help = stage.plan->help;
 
     if (help == NOBODY || help == RIVAL)
         return;
-    helper_send();
+    helper_send(&helper);
     if (help == HOLDER) {
         while (!lock_word())
             usleep(20);
@@ -393,11 +353,8 @@ static void helper_begin(void)
 
 static void crowd(void)
 {
-    if (stage.plan->help != RIVAL)
-        return;
-    helper_send();
-    while (!helper_is_done() && !(lock_word() & PLAT_WAITERS))
-        usleep(20);
+    if (stage.plan->help == RIVAL)
+        helper_crowd(&helper, the_lock());
 }
 
 static bool helper_receives(void)
@@ -422,12 +379,7 @@ static void end_of_stream(const char *what)
 /* It can go on since `since`: let it, and note what it did. */
 static void helper_finish(int64_t since)
 {
-    if (!helper.busy)
-        return;
-    while (sem_wait(&helper.done) < 0)
-        ;
-    helper.busy = false;
-    if (!helper.acted)
+    if (!helper_join(&helper))
         return;
     script_waited(helper.at - since);
     bool is_end = helper.r == CHUTE_EPARTIAL || helper.r == CHUTE_EPIPE;
@@ -439,7 +391,7 @@ static void helper_finish(int64_t since)
         script_wrong(helper.r == CHUTE_ETIMEDOUT ? "a sleeper was stranded"
                                                  : "the helper was refused");
     else if (helper_receives())
-        script_take(helper.buf, helper.len);
+        script_take(its.buf, its.len);
     if (stage.helpers && helper.r == 0)
         stage.helpers->may_miss = false;
 }
@@ -476,9 +428,8 @@ static void set(const struct scene *scene, bool slowly)
                      stage.plan->help == FEEDER ? scene->len : HELPERS_LEN);
     item_fill(victims_buf, scene->len, 0);
     item_fill(seconds_buf, scene->len + 1, SECONDS_ID);
-    atomic_store(&helper.stop, false);
-    atomic_store(&helper.victim, 0);
-    helper_begin();
+    atomic_store(&victim_pid, 0);
+    helper_comes();
 }
 
 static void receive_a_value(struct scene_report *report, int64_t timeout_ns)
@@ -532,7 +483,7 @@ static void warm(void)
 
 static void watch(pid_t victim)
 {
-    atomic_store(&helper.victim, victim);
+    atomic_store(&victim_pid, victim);
 }
 
 static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t len)
@@ -626,10 +577,10 @@ static void drain(void)
     int r;
 
     do {
-        bool more = helper.busy && helper_sends() && !helper_is_done();
+        bool more = helper.busy && helper_sends() && !helper_is_done(&helper);
         r = our_recv(more ? BRIEFLY_NS : CHUTE_NOWAIT);
     } while (r == 0 || (r == CHUTE_ETIMEDOUT && helper.busy && helper_sends() &&
-                        !helper_is_done()));
+                        !helper_is_done(&helper)));
 }
 
 static void our_send(void)
@@ -727,7 +678,7 @@ static void go_on(int64_t death)
 
 static void judge(int64_t death, const struct scene_report report[2])
 {
-    atomic_store(&helper.stop, true);
+    helper_stop(&helper);
     stage.may_end = stage.plan->partial;
     /* What the keeper got lies before what the victim gets. */
     if (stage.plan->help == KEEPER)
@@ -804,18 +755,12 @@ static const struct scene *get(unsigned wanted)
 
 static void begin(void)
 {
-    pthread_t thread;
-
     scratch = shared_new(SCENE_LEN_MAX);
     victims_buf = shared_new(SCENE_LEN_MAX);
     seconds_buf = shared_new(SCENE_LEN_MAX);
     half_buf = shared_new(2 * HALF_LEN);
-    if (sem_init(&helper.go, 0, 0) < 0 || sem_init(&helper.done, 0, 0) < 0 ||
-        pthread_create(&thread, NULL, helper_run, NULL) != 0)
-        trouble("the helper");
-    pthread_detach(thread);
-    while (!atomic_load(&helper.tid))
-        usleep(20);
+    helper.act = helper_act;
+    helper_begin(&helper);
 }
 
 const struct scene_kind scenes_of_conn = {

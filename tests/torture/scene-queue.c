@@ -29,8 +29,6 @@
 #include "scene.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
@@ -38,6 +36,7 @@
 
 #include "chute/error.h"
 #include "chute/pickle.h"
+#include "helper.h"
 #include "plat/plat.h"
 #include "shm/lock.h"
 #include "shm/ring.h"
@@ -227,31 +226,28 @@ static void prepare_large(void)
 
 /* -- the helper ------------------------------------------------------------- */
 
-static struct helper {
-    sem_t go, done;
-    _Atomic bool stop;
-    bool busy;  /* has been sent, and not been seen to be done */
-    bool acted; /* has called put or get, which gave r at time `at` */
-    int r;
-    int64_t at;
+static struct helper helper;
+
+/* The helper's item. */
+static struct {
     uint64_t id;
     size_t len;
     char buf[LARGE_LEN + 64]; /* and a pickle's head */
-} helper;
+} its;
 
 static void helper_put(int64_t timeout_ns)
 {
     char item[HELPERS_LEN];
 
-    item_fill(item, sizeof item, helper.id);
+    item_fill(item, sizeof item, its.id);
     helper.r =
         chute_queue_put_bytes(stage.queue, item, sizeof item, timeout_ns);
 }
 
 static void helper_get(int64_t timeout_ns)
 {
-    helper.r = chute_queue_get_bytes(stage.queue, helper.buf, sizeof helper.buf,
-                                     &helper.len, timeout_ns);
+    helper.r = chute_queue_get_bytes(stage.queue, its.buf, sizeof its.buf,
+                                     &its.len, timeout_ns);
 }
 
 static bool is_armed(struct shm_event *event)
@@ -263,12 +259,12 @@ static bool is_armed(struct shm_event *event)
 static bool helper_awaits(struct shm_event *event)
 {
     while (!is_armed(event)) {
-        if (atomic_load(&helper.stop))
+        if (helper_is_stopped(&helper))
             return false;
         usleep(20);
     }
-    usleep(stage.slowly ? 20000 : 200);
-    return !atomic_load(&helper.stop);
+    helper_pause(stage.slowly);
+    return !helper_is_stopped(&helper);
 }
 
 /* The lock that the victim needs. */
@@ -284,17 +280,7 @@ static uint32_t lock_word(void)
     return atomic_load(&the_lock()->word);
 }
 
-/* Hold the lock until the victim sleeps on it. */
-static void helper_hold(void)
-{
-    MUST(lock_take(the_lock(), PLAT_NEVER, false));
-    while (!(lock_word() & PLAT_WAITERS) && !atomic_load(&helper.stop))
-        usleep(20);
-    usleep(stage.slowly ? 20000 : 200);
-    lock_drop(the_lock());
-}
-
-static void helper_act(void)
+static bool act(void)
 {
     struct shm_queue *shm = chain_of(stage.queue)->shm;
 
@@ -307,12 +293,12 @@ static void helper_act(void)
         break;
     case FEEDER:
         if (!helper_awaits(&shm->items))
-            return;
+            return false;
         helper_put(HANG_NS);
         break;
     case DRAINER:
         if (!helper_awaits(&shm->space))
-            return;
+            return false;
         helper_get(HANG_NS);
         break;
     case RIVAL:
@@ -322,44 +308,29 @@ static void helper_act(void)
             helper_put(HANG_NS);
         break;
     case HOLDER:
-        helper_hold();
-        return;
+        helper_hold(&helper, the_lock(), stage.slowly);
+        return false;
     case NOBODY:
-        return;
+        return false;
     }
-    helper.at = plat_now();
-    helper.acted = true;
+    return true;
 }
 
-static void *helper_run(void *unused)
+static void send_helper(void)
 {
-    for (;;) {
-        while (sem_wait(&helper.go) < 0)
-            ;
-        helper_act();
-        sem_post(&helper.done);
-    }
-    return unused;
-}
-
-static void helper_send(void)
-{
-    helper.acted = false;
-    atomic_store(&helper.stop, false);
-    helper.id = stage.next_id++;
-    helper.busy = true;
-    sem_post(&helper.go);
+    its.id = stage.next_id++;
+    helper_send(&helper);
 }
 
 /* Before the victim comes: sleepers are asleep on return. */
-static void helper_begin(void)
+static void helper_comes(void)
 {
     struct shm_queue *shm = chain_of(stage.queue)->shm;
     enum help help = stage.plan->help;
 
     if (help == NOBODY || help == RIVAL)
         return;
-    helper_send();
+    send_helper();
     if (help == HOLDER) {
         while (!lock_word())
             usleep(20);
@@ -372,17 +343,10 @@ static void helper_begin(void)
 
 static void crowd(void)
 {
-    int done = 0;
-
     if (stage.plan->help != RIVAL)
         return;
-    helper_send();
-    while (!done && !(lock_word() & PLAT_WAITERS)) {
-        usleep(20);
-        (void)sem_getvalue(&helper.done, &done);
-    }
-    if (!done)
-        usleep(50);
+    its.id = stage.next_id++;
+    helper_crowd(&helper, the_lock());
 }
 
 /* Whether its operation is a get. */
@@ -397,20 +361,15 @@ static bool helper_gets(void)
 /* It can go on since `since`: let it, and note what it did. */
 static void helper_finish(int64_t since)
 {
-    if (!helper.busy)
-        return;
-    while (sem_wait(&helper.done) < 0)
-        ;
-    helper.busy = false;
-    if (!helper.acted)
+    if (!helper_join(&helper))
         return;
     script_waited(helper.at - since);
     bool closed = helper.r == CHUTE_EOF || helper.r == CHUTE_ECLOSED;
     if (helper.r == 0) {
         if (helper_gets())
-            script_take(helper.buf, helper.len);
+            script_take(its.buf, its.len);
         else
-            script_add(helper.id, HELPERS_LEN);
+            script_add(its.id, HELPERS_LEN);
     } else if (!closed || stage.plan->operation != CLOSE) {
         script_wrong(helper.r == CHUTE_ETIMEDOUT ? "a sleeper was stranded"
                                                  : "the helper was refused");
@@ -443,7 +402,7 @@ static void set(const struct scene *scene, bool slowly)
         &stage.queue,
         CHUTE_OPTIONS(chute_queue_options, .maxsize = stage.plan->maxsize)));
     stage.plan->prepare();
-    helper_begin();
+    helper_comes();
     item_fill(victims_buf, scene->len, 0);
     item_fill(seconds_buf, scene->len + 1, SECONDS_ID);
 }
@@ -688,7 +647,7 @@ static void judge(int64_t death, const struct scene_report report[2])
 {
     /* The feeder's item, if any, is what the victim was to get, and came
      * before; what the drainer took was in front of all others. */
-    atomic_store(&helper.stop, true);
+    helper_stop(&helper);
     if (stage.plan->help == FEEDER) {
         helper_finish(death);
     }
@@ -855,15 +814,11 @@ static const struct scene *get(unsigned wanted)
 
 static void begin(void)
 {
-    pthread_t thread;
-
     scratch = shared_new(HUGE_LEN);
     victims_buf = shared_new(LARGE_LEN);
     seconds_buf = shared_new(LARGE_LEN + 1);
-    if (sem_init(&helper.go, 0, 0) < 0 || sem_init(&helper.done, 0, 0) < 0 ||
-        pthread_create(&thread, NULL, helper_run, NULL) != 0)
-        trouble("the helper");
-    pthread_detach(thread);
+    helper.act = act;
+    helper_begin(&helper);
 }
 
 const struct scene_kind scenes_of_queue = {
