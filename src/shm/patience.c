@@ -8,10 +8,11 @@
  *     sleep   on the event, as event.c has it: arm, look again, sleep, arm.
  *     tick    nobody sleeps longer than that before he looks again.
  *
- * Where the tick finds that the change had come, a wake-up was lost, or is just
- * under way: to us, or to another sleeper who will pass it on. To tell the two
- * apart takes a second look a while later: it was lost if nobody has rung, and
- * nobody of those who wait here has got on. Only then it counts.
+ * Where the tick finds that the change had come, and that something is left to
+ * do, a wake-up was lost, or is just under way: to us, or to another sleeper who
+ * will pass it on. To tell the two apart takes a second look a while later: it
+ * was lost if nobody has rung, and nobody of those who wait here has got on. Only
+ * then it counts.
  *
  * Proof: tests/unit/test-queue-wait.c; tests/stress/ for the count.
  */
@@ -95,6 +96,22 @@ void patience_end(struct patience *patience)
                               memory_order_relaxed);
 }
 
+/* Whether there is something to do for one who waits here. What has come may
+ * have gone again, to another who was woken for it. */
+static bool is_left(const struct change *change)
+{
+    struct region_chain *chain = change->chain;
+    struct ring_state state;
+
+    if (ring_is_closed(chain))
+        return true;
+    if (change->event == &chain->shm->items)
+        return !ring_is_empty(chain, &state);
+    state = ring_look(chain);
+    return ring_count(state) < chain->maxsize &&
+           ring_units(state) < chain->max_units;
+}
+
 static void count_if_lost(const struct change *change)
 {
     struct shm_event *event = change->event;
@@ -134,7 +151,7 @@ int patience_wait(struct patience *patience, const struct change *change)
             /* After the caller's deadline, or if we were slow to get up, it
              * may have come just now: that tells nothing. */
             int64_t late = plat_now() - tick_over;
-            if (late >= 0 && late < TICK_PROMPT_NS)
+            if (late >= 0 && late < TICK_PROMPT_NS && is_left(change))
                 count_if_lost(change);
             /* In there a wake-up may have come to us, and disarmed. */
             patience->slept = true;

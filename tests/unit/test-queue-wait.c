@@ -147,6 +147,29 @@ static void peek_one(chute_queue *q)
     CHECK_OK(chute_queue_peek_bytes(q, buf, sizeof buf, &len, CHUTE_FOREVER));
 }
 
+static void get_or_give_up(chute_queue *q)
+{
+    CHECK(get_int(q, CHUTE_MS(1300)) != 0);
+}
+
+/* The change that two wait for is used up by one. When the other looks, at his
+ * tick and at the end of the grace, all is quiet; but nothing is left to do. */
+TEST(who_was_not_needed_was_not_forgotten)
+{
+    chute_queue *q = queue_new(0, 0);
+    pid_t pid[2];
+
+    for (int i = 0; i < 2; i++)
+        pid[i] = child(get_or_give_up, q);
+    usleep(20000);
+    CHECK_OK(put_int(q, 7, CHUTE_NOWAIT));
+    for (int i = 0; i < 2; i++)
+        reap(pid[i], 0);
+    CHECK_EQ(qsize(q), 0);
+    CHECK_EQ(stat_of(q).n_rescues, 0);
+    chute_queue_free(q);
+}
+
 TEST(who_peeks_passes_the_wake_up_on)
 {
     chute_queue *q = queue_new(0, 0);
