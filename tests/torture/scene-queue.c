@@ -37,6 +37,7 @@
 #include "chute/error.h"
 #include "chute/pickle.h"
 #include "helper.h"
+#include "ipc/queue.h"
 #include "plat/plat.h"
 #include "shm/lock.h"
 #include "shm/ring.h"
@@ -479,8 +480,10 @@ static void again(struct scene_report *report)
 
 static void warm(void)
 {
+    struct shm_member *member;
+
     if (!stage.plan->cold)
-        (void)chute_queue_empty(stage.queue);
+        (void)queue_enter_member(stage.queue, &member);
 }
 
 static void watch(pid_t victim)
@@ -488,19 +491,36 @@ static void watch(pid_t victim)
     (void)victim;
 }
 
-/* The header page, whatever a lock's pending owner: tids differ from run to run,
- * so of the locks' words only what they say counts. */
+/* Who uses the queue, but not since when. No scene has more than a few. */
+#define N_MEMBERS 8
+
+static uint64_t state_of_members(const struct shm_member *member)
+{
+    uint64_t hash = 0;
+
+    for (int i = 0; i < N_MEMBERS; i++, member++) {
+        hash = mix(hash ^ (member->who != 0));
+        hash = mix(hash ^ member->n_put);
+        hash = mix(hash ^ member->n_got);
+        hash = mix(hash ^ member->putting.n_threads);
+        hash = mix(hash ^ member->getting.n_threads);
+    }
+    return hash;
+}
+
+/* The header page. Numbers that differ from run to run, tids and times, count
+ * only as far as they are there. */
 static uint64_t state(void)
 {
     const struct shm_queue *shm = chain_of(stage.queue)->shm;
-    struct shm_queue copy;
-    uint64_t word, hash = 0;
+    static struct shm_queue copy;
+    uint64_t word, hash = state_of_members(shm->member);
 
-    memcpy(&copy, shm, sizeof copy);
+    memcpy(&copy, shm, offsetof(struct shm_queue, member));
     word_without_tid(&copy.put_lock);
     word_without_tid(&copy.get_lock);
     copy.shrunk_at = copy.shrunk_at != 0;
-    for (size_t i = 0; i + 8 <= sizeof copy; i += 8) {
+    for (size_t i = 0; i + 8 <= offsetof(struct shm_queue, member); i += 8) {
         memcpy(&word, (const char *)&copy + i, 8);
         hash = mix(hash ^ word);
     }

@@ -95,7 +95,10 @@ uint64_t held(chute_queue *queue)
 
 bool memory_is_exact(chute_queue *queue)
 {
-    return held(queue) <= region_reserved(chain_of(queue)) + plat_page();
+    uint64_t page = plat_page();
+    uint64_t header = (sizeof(struct shm_queue) + page - 1) / page * page;
+
+    return held(queue) <= region_reserved(chain_of(queue)) + header;
 }
 
 uint64_t held_when_empty(chute_queue *queue)
