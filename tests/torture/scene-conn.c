@@ -1,7 +1,8 @@
 /* scene-conn.c - one operation on one end of a pipe, cut short.
  *
- * The victim sends or receives at the near end, which it shares with us; the far
- * end is ours. A helper, a thread of ours, is asleep there when the victim comes,
+ * The victim sends or receives a message or a handle at the near end, or looks
+ * whether there is one, or frees that end, which it shares with us; the far end is
+ * ours. A helper, a thread of ours, is asleep there when the victim comes,
  * or acts once the victim sleeps:
  *
  *     first  the process has not used chute before
@@ -16,6 +17,8 @@
  *     kept   recv: the beginning is in our hands; the victim waits for us
  *     woken  the same, but we get the rest once it sleeps
  *     left   somebody died in the middle of a message; the victim finds it
+ *     keeper   free: the victim has the beginning of a message in its hands
+ *     awaited  the same, and another waits for the rest of it
  *
  * After the victim's death all messages come out in order, and both ends see the
  * end of the stream when the other is freed. Only if the victim may have died in
@@ -39,6 +42,7 @@
 #include "helper.h"
 #include "ipc/conn.h"
 #include "ipc/frame.h"
+#include "parcel.h"
 #include "plat/io.h"
 #include "plat/plat.h"
 #include "scene.h"
@@ -63,7 +67,7 @@
 #define IMPATIENT_NS CHUTE_MS(3)
 #define BRIEFLY_NS   CHUTE_MS(2)
 
-enum operation { SEND, RECV };
+enum operation { SEND, RECV, POLL, FREE };
 
 enum help { NOBODY, RECEIVER, SENDER, FEEDER, DRAINER, HOLDER, RIVAL, KEEPER };
 
@@ -75,6 +79,7 @@ struct plan {
     bool partial;   /* the stream may end whatever the length */
     bool impatient; /* the victim's time may run out */
     void (*prepare)(void);
+    enum parcel_kind parcel; /* what travels is a handle */
 };
 
 static struct stage {
@@ -83,6 +88,8 @@ static struct stage {
     chute_conn *near, *far;
     bool slowly;
     struct entry *victims, *seconds, *helpers;
+    struct parcel parcel, seconds_parcel;
+    unsigned n_fds; /* before there was anything */
     uint64_t next_id;
     unsigned n_taken; /* messages that dead receivers may have had */
     size_t half_left; /* of a message whose beginning was written */
@@ -92,15 +99,36 @@ static struct stage {
 
 static char *scratch, *victims_buf, *seconds_buf, *half_buf;
 
+static bool victim_sends(void)
+{
+    return stage.plan->operation == SEND;
+}
+
 /* What flows comes from one end and goes to the other. */
 static chute_conn *from(void)
 {
-    return stage.plan->operation == SEND ? stage.near : stage.far;
+    return victim_sends() ? stage.near : stage.far;
 }
 
 static chute_conn *to(void)
 {
-    return stage.plan->operation == SEND ? stage.far : stage.near;
+    return victim_sends() ? stage.far : stage.near;
+}
+
+/* Whatever comes next, a message or a handle: its item. */
+static int recv_any(chute_conn *conn, char *buf, size_t cap, size_t *ret_len,
+                    int64_t timeout_ns)
+{
+    struct parcel parcel;
+    int r = chute_conn_recv_bytes(conn, buf, cap, ret_len, timeout_ns);
+
+    if (r != CHUTE_EKIND || !stage.plan->parcel)
+        return r;
+    r = parcel_receive(&parcel, stage.plan->parcel, conn, timeout_ns);
+    if (r == 0)
+        *ret_len = parcel_unpack(&parcel, buf, cap);
+    parcel_free(&parcel);
+    return r;
 }
 
 /* -- preparing -------------------------------------------------------------- */
@@ -128,11 +156,15 @@ static void send_victims_item(void)
     uint64_t id = stage.next_id++;
 
     item_fill(scratch, len, id);
-    if (stage.plan->values)
+    if (stage.plan->parcel) {
+        parcel_pack(&stage.parcel, stage.plan->parcel, scratch, len);
+        MUST(parcel_send(&stage.parcel, from(), CHUTE_SEC(1)));
+    } else if (stage.plan->values)
         MUST(chute_conn_send(from(), chute_bytes(scratch, len), CHUTE_SEC(1)));
     else
         MUST(chute_conn_send_bytes(from(), scratch, len, CHUTE_SEC(1)));
-    script_add(id, len)->is_value = stage.plan->values;
+    stage.victims = script_add(id, len);
+    stage.victims->is_value = stage.plan->values;
 }
 
 static void prepare_nothing(void)
@@ -141,7 +173,7 @@ static void prepare_nothing(void)
 
 static void prepare_one(void)
 {
-    if (stage.plan->operation == RECV) {
+    if (!victim_sends()) {
         send_victims_item();
         send_item(FILLER_LEN);
     }
@@ -162,7 +194,7 @@ static void prepare_full(void)
 {
     int r;
 
-    if (stage.plan->operation == RECV)
+    if (!victim_sends())
         send_victims_item();
     do {
         item_fill(scratch, FULL_LEN, stage.next_id);
@@ -212,14 +244,14 @@ static void prepare_kept(void)
  * down. */
 static void prepare_left(void)
 {
-    if (stage.plan->operation == RECV)
+    if (!victim_sends()) {
         send_item(FILLER_LEN);
-    else
+    } else {
         prepare_half();
-    if (stage.plan->operation == SEND)
         script_entry(0)->may_miss = true;
+    }
     stage.half_left = 0;
-    if (stage.plan->operation == RECV)
+    if (!victim_sends())
         atomic_store(&stage.near->own->receiving, SHM_BUSY);
     else
         atomic_store(&stage.near->own->sending, SHM_BUSY);
@@ -248,8 +280,7 @@ static void helper_send_item(chute_conn *conn)
 
 static void helper_receive(chute_conn *conn)
 {
-    helper.r =
-        chute_conn_recv_bytes(conn, its.buf, sizeof its.buf, &its.len, HANG_NS);
+    helper.r = recv_any(conn, its.buf, sizeof its.buf, &its.len, HANG_NS);
 }
 
 /* Until the victim sleeps in that system call. false: told to stop. */
@@ -268,7 +299,7 @@ static struct shm_lock *the_lock(void)
 {
     struct shm_conn *own = stage.near->own;
 
-    return stage.plan->operation == SEND ? &own->send_lock : &own->recv_lock;
+    return victim_sends() ? &own->send_lock : &own->recv_lock;
 }
 
 static uint32_t lock_word(void)
@@ -313,7 +344,7 @@ static bool helper_act(void)
             helper_drain();
         return false;
     case RIVAL:
-        if (stage.plan->operation == SEND)
+        if (victim_sends())
             helper_send_item(stage.near);
         else
             helper_receive(stage.near);
@@ -353,8 +384,17 @@ static void helper_comes(void)
 
 static void crowd(void)
 {
-    if (stage.plan->help == RIVAL)
+    if (stage.plan->help != RIVAL)
+        return;
+    if (stage.plan->operation != FREE) {
         helper_crowd(&helper, the_lock());
+        return;
+    }
+    /* He waits for the victim, who has half a message, or is told at once. */
+    helper_send(&helper);
+    while (!helper_is_done(&helper) &&
+           !trace_sleeps_in(atomic_load(&helper.tid), SYS_futex))
+        usleep(20);
 }
 
 static bool helper_receives(void)
@@ -362,7 +402,7 @@ static bool helper_receives(void)
     enum help help = stage.plan->help;
 
     return help == RECEIVER || help == KEEPER ||
-           (help == RIVAL && stage.plan->operation == RECV);
+           (help == RIVAL && !victim_sends());
 }
 
 static void end_of_stream(const char *what)
@@ -372,7 +412,7 @@ static void end_of_stream(const char *what)
     stage.ended = true;
     /* What a dead receiver leaves nobody can read. What was sent before a dead
      * sender's message, everybody can. */
-    if (stage.plan->operation == RECV)
+    if (!victim_sends())
         script_cut();
 }
 
@@ -403,20 +443,23 @@ static bool helper_sends(void)
     enum help help = stage.plan->help;
 
     return help == SENDER || help == FEEDER || help == KEEPER ||
-           (help == RIVAL && stage.plan->operation == SEND);
+           (help == RIVAL && victim_sends());
 }
 
 static void set(const struct scene *scene, bool slowly)
 {
     chute_conn *ends[2];
 
-    stage = (struct stage){
-        .scene = scene, .plan = scene->plan, .slowly = slowly, .next_id = 1};
+    stage = (struct stage){.scene = scene,
+                           .plan = scene->plan,
+                           .slowly = slowly,
+                           .next_id = 1,
+                           .n_fds = count_fds()};
     MUST(chute_pipe(ends, NULL));
     stage.near = ends[0];
     stage.far = ends[1];
     stage.plan->prepare();
-    if (stage.plan->operation == SEND) {
+    if (victim_sends()) {
         stage.victims = announce(0, scene->len);
         stage.victims->is_value = stage.plan->values;
         stage.seconds = announce(SECONDS_ID, scene->len + 1);
@@ -428,6 +471,11 @@ static void set(const struct scene *scene, bool slowly)
                      stage.plan->help == FEEDER ? scene->len : HELPERS_LEN);
     item_fill(victims_buf, scene->len, 0);
     item_fill(seconds_buf, scene->len + 1, SECONDS_ID);
+    if (stage.plan->parcel && victim_sends()) {
+        parcel_pack(&stage.parcel, stage.plan->parcel, victims_buf, scene->len);
+        parcel_pack(&stage.seconds_parcel, stage.plan->parcel, seconds_buf,
+                    scene->len + 1);
+    }
     atomic_store(&victim_pid, 0);
     helper_comes();
 }
@@ -448,14 +496,26 @@ static void receive_a_value(struct scene_report *report, int64_t timeout_ns)
     }
 }
 
-static void act(struct scene_report *report, const char *buf, size_t len,
-                int64_t timeout_ns)
+static void send_it(struct scene_report *report, const struct parcel *parcel,
+                    const char *buf, size_t len, int64_t timeout_ns)
 {
-    if (stage.plan->operation == SEND && stage.plan->values)
+    if (stage.plan->parcel)
+        report->r = parcel_send(parcel, stage.near, timeout_ns);
+    else if (stage.plan->values)
         report->r =
             chute_conn_send(stage.near, chute_bytes(buf, len), timeout_ns);
-    else if (stage.plan->operation == SEND)
+    else
         report->r = chute_conn_send_bytes(stage.near, buf, len, timeout_ns);
+}
+
+/* A handle is left wrapped up: it is known which one it is. */
+static void receive_it(struct scene_report *report, int64_t timeout_ns)
+{
+    struct parcel parcel;
+
+    if (stage.plan->parcel)
+        report->r =
+            parcel_receive(&parcel, stage.plan->parcel, stage.near, timeout_ns);
     else if (stage.plan->values)
         receive_a_value(report, timeout_ns);
     else
@@ -464,20 +524,58 @@ static void act(struct scene_report *report, const char *buf, size_t len,
                                   &report->len, timeout_ns);
 }
 
+static void do_it(struct scene_report *report, bool first, int64_t timeout_ns)
+{
+    size_t len = stage.scene->len;
+    int r;
+
+    switch (stage.plan->operation) {
+    case SEND:
+        if (first)
+            send_it(report, &stage.parcel, victims_buf, len, timeout_ns);
+        else
+            send_it(report, &stage.seconds_parcel, seconds_buf, len + 1,
+                    timeout_ns);
+        break;
+    case RECV:
+        receive_it(report, timeout_ns);
+        break;
+    case POLL:
+        r = chute_conn_poll(stage.near, timeout_ns);
+        report->r = r == 1 ? 0 : r == 0 ? CHUTE_ETIMEDOUT : r;
+        break;
+    case FREE:
+        stage.near = chute_conn_free(stage.near);
+        report->r = 0;
+        break;
+    }
+}
+
 static void operate(struct scene_report *report)
 {
-    act(report, victims_buf, stage.scene->len,
-        stage.plan->impatient ? IMPATIENT_NS : HANG_NS);
+    do_it(report, true, stage.plan->impatient ? IMPATIENT_NS : HANG_NS);
 }
 
 static void again(struct scene_report *report)
 {
-    act(report, seconds_buf, stage.scene->len + 1, IMPATIENT_NS);
+    do_it(report, false, IMPATIENT_NS);
+}
+
+/* Before its operation the victim takes the beginning of a message. */
+static void take_half(void)
+{
+    size_t len;
+
+    if (chute_conn_recv_bytes(stage.near, scratch, VAST_LEN, &len,
+                              CHUTE_NOWAIT) != CHUTE_ETIMEDOUT)
+        trouble("the victim's half");
 }
 
 static void warm(void)
 {
-    if (!stage.plan->cold)
+    if (stage.plan->operation == FREE && stage.half_left)
+        take_half();
+    else if (!stage.plan->cold)
         (void)chute_conn_poll(stage.near, CHUTE_NOWAIT);
 }
 
@@ -537,7 +635,9 @@ static void note_victim(const struct scene_report *report, struct entry *entry,
 {
     bool returned = atomic_load(&report->returned), timely = true;
 
-    if (!returned && is_long())
+    bool takes = stage.plan->operation == RECV;
+
+    if (!returned && is_long() && (takes || victim_sends()))
         stage.may_end = true;
     if (returned && report->r == CHUTE_EPARTIAL && stage.may_end)
         timely = false;
@@ -545,8 +645,12 @@ static void note_victim(const struct scene_report *report, struct entry *entry,
         timely = false;
     else if (returned && report->r != 0)
         script_wrong("the victim's operation failed");
-    if (stage.plan->operation == SEND)
+    if (victim_sends())
         entry->may_miss = !returned || !timely;
+    else if (!takes)
+        return;
+    else if (returned && report->r == 0 && stage.plan->parcel)
+        entry->gone = true;
     else if (returned && report->r == 0)
         script_take(report->buf, report->len);
     else if (!returned)
@@ -557,8 +661,7 @@ static int our_recv(int64_t timeout_ns)
 {
     size_t len;
     int64_t before = plat_now();
-    int r =
-        chute_conn_recv_bytes(to(), scratch, SCENE_LEN_MAX, &len, timeout_ns);
+    int r = recv_any(to(), scratch, SCENE_LEN_MAX, &len, timeout_ns);
 
     if (r != CHUTE_ETIMEDOUT || timeout_ns != BRIEFLY_NS)
         script_waited(plat_now() - before);
@@ -639,8 +742,7 @@ static void drain_to_the_end(void)
         size_t len;
         chute_conn *receiver = stage.near ? stage.near : stage.far;
         int64_t before = plat_now();
-        r = chute_conn_recv_bytes(receiver, scratch, SCENE_LEN_MAX, &len,
-                                  HANG_NS);
+        r = recv_any(receiver, scratch, SCENE_LEN_MAX, &len, HANG_NS);
         script_waited(plat_now() - before);
         if (r == 0)
             script_take(scratch, len);
@@ -683,16 +785,21 @@ static void judge(int64_t death, const struct scene_report report[2])
     /* What the keeper got lies before what the victim gets. */
     if (stage.plan->help == KEEPER)
         helper_finish(death);
-    if (stage.plan->help == FEEDER && stage.plan->operation == RECV &&
+    if (stage.plan->help == FEEDER && !victim_sends() &&
         atomic_load(&report[0].returned))
         helper_finish(plat_now());
     note_victim(&report[0], stage.victims, stage.plan->impatient);
     if (report[1].r != 1)
-        note_victim(&report[1], stage.seconds, true);
+        note_victim(&report[1], victim_sends() ? stage.seconds : stage.victims,
+                    true);
     /* A rival that was in front of the lock has gone on by itself. */
     if (stage.plan->help == RIVAL)
         helper_finish(death);
     go_on(death);
+    parcel_free(&stage.parcel);
+    parcel_free(&stage.seconds_parcel);
+    if (count_fds() != stage.n_fds)
+        script_wrong("a descriptor was left open");
 }
 
 /* -- the list --------------------------------------------------------------- */
@@ -704,31 +811,118 @@ static const struct row {
     unsigned n_lens; /* the first so many of them */
     struct plan plan;
 } rows[] = {
-    {"send", "first", 1, {SEND, NOBODY, 1, 0, 0, 0, prepare_nothing}},
-    {"send", "empty", 7, {SEND, RECEIVER, 0, 0, 0, 0, prepare_nothing}},
-    {"send", "one", 6, {SEND, NOBODY, 0, 0, 0, 0, prepare_one}},
-    {"send", "full", 6, {SEND, DRAINER, 0, 0, 0, 0, prepare_full}},
-    {"send", "held", 1, {SEND, HOLDER, 0, 0, 0, 0, prepare_one}},
-    {"send", "rival", 6, {SEND, RIVAL, 0, 0, 0, 0, prepare_one}},
-    {"send", "left", 6, {SEND, NOBODY, 0, 0, 1, 0, prepare_left}},
-    {"send-value", "first", 1, {SEND, NOBODY, 1, 1, 0, 0, prepare_nothing}},
-    {"send-value", "empty", 7, {SEND, RECEIVER, 0, 1, 0, 0, prepare_nothing}},
-    {"send-value", "one", 6, {SEND, NOBODY, 0, 1, 0, 0, prepare_one}},
-    {"recv", "first", 1, {RECV, NOBODY, 1, 0, 0, 0, prepare_one}},
-    {"recv", "empty", 7, {RECV, FEEDER, 0, 0, 0, 0, prepare_nothing}},
-    {"recv", "one", 6, {RECV, NOBODY, 0, 0, 0, 0, prepare_one}},
-    {"recv", "noted", 6, {RECV, NOBODY, 0, 0, 0, 0, prepare_noted}},
-    {"recv", "full", 6, {RECV, SENDER, 0, 0, 0, 0, prepare_full}},
-    {"recv", "held", 1, {RECV, HOLDER, 0, 0, 0, 0, prepare_one}},
-    {"recv", "rival", 6, {RECV, RIVAL, 0, 0, 0, 0, prepare_one}},
-    {"recv", "half", 1, {RECV, NOBODY, 0, 0, 1, 1, prepare_half}},
-    {"recv", "kept", 1, {RECV, NOBODY, 0, 0, 0, 1, prepare_kept}},
-    {"recv", "woken", 1, {RECV, KEEPER, 0, 0, 0, 0, prepare_kept}},
-    {"recv", "left", 1, {RECV, NOBODY, 0, 0, 1, 0, prepare_left}},
-    {"recv-value", "first", 1, {RECV, NOBODY, 1, 1, 0, 0, prepare_one}},
-    {"recv-value", "one", 6, {RECV, NOBODY, 0, 1, 0, 0, prepare_one}},
-    {"recv-value", "noted", 6, {RECV, NOBODY, 0, 1, 0, 0, prepare_noted}},
-    {"recv-value", "rival", 1, {RECV, RIVAL, 0, 1, 0, 0, prepare_one}},
+    {"send", "first", 1, {SEND, NOBODY, 1, 0, 0, 0, prepare_nothing, 0}},
+    {"send", "empty", 7, {SEND, RECEIVER, 0, 0, 0, 0, prepare_nothing, 0}},
+    {"send", "one", 6, {SEND, NOBODY, 0, 0, 0, 0, prepare_one, 0}},
+    {"send", "full", 6, {SEND, DRAINER, 0, 0, 0, 0, prepare_full, 0}},
+    {"send", "held", 1, {SEND, HOLDER, 0, 0, 0, 0, prepare_one, 0}},
+    {"send", "rival", 6, {SEND, RIVAL, 0, 0, 0, 0, prepare_one, 0}},
+    {"send", "left", 6, {SEND, NOBODY, 0, 0, 1, 0, prepare_left, 0}},
+    {"send-value", "first", 1, {SEND, NOBODY, 1, 1, 0, 0, prepare_nothing, 0}},
+    {"send-value",
+     "empty",
+     7,
+     {SEND, RECEIVER, 0, 1, 0, 0, prepare_nothing, 0}},
+    {"send-value", "one", 6, {SEND, NOBODY, 0, 1, 0, 0, prepare_one, 0}},
+    {"recv", "first", 1, {RECV, NOBODY, 1, 0, 0, 0, prepare_one, 0}},
+    {"recv", "empty", 7, {RECV, FEEDER, 0, 0, 0, 0, prepare_nothing, 0}},
+    {"recv", "one", 6, {RECV, NOBODY, 0, 0, 0, 0, prepare_one, 0}},
+    {"recv", "noted", 6, {RECV, NOBODY, 0, 0, 0, 0, prepare_noted, 0}},
+    {"recv", "full", 6, {RECV, SENDER, 0, 0, 0, 0, prepare_full, 0}},
+    {"recv", "held", 1, {RECV, HOLDER, 0, 0, 0, 0, prepare_one, 0}},
+    {"recv", "rival", 6, {RECV, RIVAL, 0, 0, 0, 0, prepare_one, 0}},
+    {"recv", "half", 1, {RECV, NOBODY, 0, 0, 1, 1, prepare_half, 0}},
+    {"recv", "kept", 1, {RECV, NOBODY, 0, 0, 0, 1, prepare_kept, 0}},
+    {"recv", "woken", 1, {RECV, KEEPER, 0, 0, 0, 0, prepare_kept, 0}},
+    {"recv", "left", 1, {RECV, NOBODY, 0, 0, 1, 0, prepare_left, 0}},
+    {"recv-value", "first", 1, {RECV, NOBODY, 1, 1, 0, 0, prepare_one, 0}},
+    {"recv-value", "one", 6, {RECV, NOBODY, 0, 1, 0, 0, prepare_one, 0}},
+    {"recv-value", "noted", 6, {RECV, NOBODY, 0, 1, 0, 0, prepare_noted, 0}},
+    {"recv-value", "rival", 1, {RECV, RIVAL, 0, 1, 0, 0, prepare_one, 0}},
+    {"poll", "first", 1, {POLL, NOBODY, 1, 0, 0, 0, prepare_one, 0}},
+    {"poll", "empty", 1, {POLL, FEEDER, 0, 0, 0, 0, prepare_nothing, 0}},
+    {"poll", "one", 1, {POLL, NOBODY, 0, 0, 0, 0, prepare_one, 0}},
+    {"poll", "noted", 1, {POLL, NOBODY, 0, 0, 0, 0, prepare_noted, 0}},
+    {"poll", "rival", 1, {POLL, RIVAL, 0, 0, 0, 0, prepare_one, 0}},
+    {"poll", "half", 1, {POLL, NOBODY, 0, 0, 0, 0, prepare_half, 0}},
+    {"poll", "kept", 1, {POLL, NOBODY, 0, 0, 0, 1, prepare_kept, 0}},
+    {"poll", "left", 1, {POLL, NOBODY, 0, 0, 1, 0, prepare_left, 0}},
+    {"free", "first", 1, {FREE, NOBODY, 1, 0, 0, 0, prepare_one, 0}},
+    {"free", "one", 1, {FREE, NOBODY, 0, 0, 0, 0, prepare_one, 0}},
+    {"free", "keeper", 1, {FREE, NOBODY, 0, 0, 1, 0, prepare_half, 0}},
+    {"free", "awaited", 1, {FREE, RIVAL, 0, 0, 1, 0, prepare_half, 0}},
+    {"send-fd",
+     "first",
+     1,
+     {SEND, NOBODY, 1, 0, 0, 0, prepare_nothing, PARCEL_FD}},
+    {"send-fd", "one", 1, {SEND, NOBODY, 0, 0, 0, 0, prepare_one, PARCEL_FD}},
+    {"send-fd",
+     "empty",
+     1,
+     {SEND, RECEIVER, 0, 0, 0, 0, prepare_nothing, PARCEL_FD}},
+    {"send-fd", "left", 1, {SEND, NOBODY, 0, 0, 1, 0, prepare_left, PARCEL_FD}},
+    {"recv-fd", "first", 1, {RECV, NOBODY, 1, 0, 0, 0, prepare_one, PARCEL_FD}},
+    {"recv-fd", "one", 1, {RECV, NOBODY, 0, 0, 0, 0, prepare_one, PARCEL_FD}},
+    {"recv-fd",
+     "noted",
+     1,
+     {RECV, NOBODY, 0, 0, 0, 0, prepare_noted, PARCEL_FD}},
+    {"send-queue",
+     "first",
+     1,
+     {SEND, NOBODY, 1, 0, 0, 0, prepare_nothing, PARCEL_QUEUE}},
+    {"send-queue",
+     "one",
+     1,
+     {SEND, NOBODY, 0, 0, 0, 0, prepare_one, PARCEL_QUEUE}},
+    {"send-queue",
+     "empty",
+     1,
+     {SEND, RECEIVER, 0, 0, 0, 0, prepare_nothing, PARCEL_QUEUE}},
+    {"send-queue",
+     "left",
+     1,
+     {SEND, NOBODY, 0, 0, 1, 0, prepare_left, PARCEL_QUEUE}},
+    {"recv-queue",
+     "first",
+     1,
+     {RECV, NOBODY, 1, 0, 0, 0, prepare_one, PARCEL_QUEUE}},
+    {"recv-queue",
+     "one",
+     1,
+     {RECV, NOBODY, 0, 0, 0, 0, prepare_one, PARCEL_QUEUE}},
+    {"recv-queue",
+     "noted",
+     1,
+     {RECV, NOBODY, 0, 0, 0, 0, prepare_noted, PARCEL_QUEUE}},
+    {"send-conn",
+     "first",
+     1,
+     {SEND, NOBODY, 1, 0, 0, 0, prepare_nothing, PARCEL_CONN}},
+    {"send-conn",
+     "one",
+     1,
+     {SEND, NOBODY, 0, 0, 0, 0, prepare_one, PARCEL_CONN}},
+    {"send-conn",
+     "empty",
+     1,
+     {SEND, RECEIVER, 0, 0, 0, 0, prepare_nothing, PARCEL_CONN}},
+    {"send-conn",
+     "left",
+     1,
+     {SEND, NOBODY, 0, 0, 1, 0, prepare_left, PARCEL_CONN}},
+    {"recv-conn",
+     "first",
+     1,
+     {RECV, NOBODY, 1, 0, 0, 0, prepare_one, PARCEL_CONN}},
+    {"recv-conn",
+     "one",
+     1,
+     {RECV, NOBODY, 0, 0, 0, 0, prepare_one, PARCEL_CONN}},
+    {"recv-conn",
+     "noted",
+     1,
+     {RECV, NOBODY, 0, 0, 0, 0, prepare_noted, PARCEL_CONN}},
 };
 
 #define N_ROWS (sizeof rows / sizeof rows[0])

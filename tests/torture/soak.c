@@ -43,7 +43,6 @@
  * crossed and given back all the time.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -596,19 +595,6 @@ static void play(uint64_t seed, int64_t ns, unsigned long kills,
 }
 
 /* -- main ------------------------------------------------------------------- */
-
-static unsigned count_fds(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    if (!dir)
-        return 0;
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n;
-}
 
 static void print_row(const char *name, const struct counts *counts)
 {

@@ -27,6 +27,8 @@
 #include "trace.h"
 #include "walk.h"
 
+#define N_REHEARSALS 3
+
 /* How often an instruction at which nobody has died is tried again. */
 #define N_TRIES 20
 
@@ -52,16 +54,18 @@ static void end(pid_t pid, struct verdict *ret_verdict)
 }
 
 /* A victim takes over our heap as it is, and goes another way through malloc if
- * that is not as usual. So the scene is played once before it is written down. */
+ * that is not as usual. So the scene is played before it is written down. */
 static void record(const struct scene *scene, struct walk *walk,
                    struct verdict *ret_verdict)
 {
-    pid_t pid = start(scene, false);
+    pid_t pid;
 
-    (void)trace_run_to(pid, 0);
-    scene_crowd();
-    end(pid, ret_verdict);
-
+    for (int i = 0; i < N_REHEARSALS; i++) {
+        pid = start(scene, false);
+        (void)trace_run_to(pid, 0);
+        scene_crowd();
+        end(pid, ret_verdict);
+    }
     pid = start(scene, true);
     walk_record(pid, walk, NULL);
     scene_crowd();

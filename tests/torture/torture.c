@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include "torture.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +75,19 @@ void *shared_new(size_t len)
     if (plat_map(-1, 0, len, &mem) < 0)
         trouble("shared memory");
     return mem;
+}
+
+unsigned count_fds(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    unsigned n = 0;
+
+    if (!dir)
+        return 0;
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n;
 }
 
 bool locks_are_free(chute_queue *queue)

@@ -69,6 +69,9 @@ bool item_is(const void *buf, size_t len, uint64_t id);
 /* Zeroed memory that is shared with the children. */
 void *shared_new(size_t len);
 
+/* Descriptors that this process has open. */
+unsigned count_fds(void);
+
 /* Whether nobody owns a lock of the queue, dead or alive. */
 bool locks_are_free(chute_queue *queue);
 
