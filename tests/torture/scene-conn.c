@@ -561,13 +561,15 @@ static void again(struct scene_report *report)
     do_it(report, false, IMPATIENT_NS);
 }
 
-/* Before its operation the victim takes the beginning of a message. */
+/* Before its operation the victim takes the beginning of a message; the second
+ * one finds that nobody can go on after the first. */
 static void take_half(void)
 {
     size_t len;
+    int r = chute_conn_recv_bytes(stage.near, scratch, VAST_LEN, &len,
+                                  CHUTE_NOWAIT);
 
-    if (chute_conn_recv_bytes(stage.near, scratch, VAST_LEN, &len,
-                              CHUTE_NOWAIT) != CHUTE_ETIMEDOUT)
+    if (r != CHUTE_ETIMEDOUT && r != CHUTE_EPARTIAL)
         trouble("the victim's half");
 }
 
@@ -631,11 +633,11 @@ static bool is_long(void)
 
 /* What the script is to know of a victim. */
 static void note_victim(const struct scene_report *report, struct entry *entry,
-                        bool impatient)
+                        bool second)
 {
     bool returned = atomic_load(&report->returned), timely = true;
-
     bool takes = stage.plan->operation == RECV;
+    bool impatient = second || stage.plan->impatient;
 
     if (!returned && is_long() && (takes || victim_sends()))
         stage.may_end = true;
@@ -643,6 +645,8 @@ static void note_victim(const struct scene_report *report, struct entry *entry,
         timely = false;
     else if (returned && report->r == CHUTE_ETIMEDOUT && impatient)
         timely = false;
+    else if (returned && report->r == CHUTE_EKIND && second)
+        timely = false; /* the first has received the handle */
     else if (returned && report->r != 0)
         script_wrong("the victim's operation failed");
     if (victim_sends())
@@ -788,7 +792,7 @@ static void judge(int64_t death, const struct scene_report report[2])
     if (stage.plan->help == FEEDER && !victim_sends() &&
         atomic_load(&report[0].returned))
         helper_finish(plat_now());
-    note_victim(&report[0], stage.victims, stage.plan->impatient);
+    note_victim(&report[0], stage.victims, false);
     if (report[1].r != 1)
         note_victim(&report[1], victim_sends() ? stage.seconds : stage.victims,
                     true);
