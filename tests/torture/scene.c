@@ -11,8 +11,8 @@
 
 #include "torture.h"
 
-const struct scene_kind *const scene_kinds[] = {&scenes_of_queue,
-                                                &scenes_of_conn, NULL};
+const struct scene_kind *const scene_kinds[] = {
+    &scenes_of_queue, &scenes_of_conn, &scenes_of_name, NULL};
 
 static const struct scene *scene;
 

@@ -10,7 +10,7 @@
  *     (the second victim dies)
  *     scene_judge()    the survivors go on; everything is checked and freed
  *
- * scene-queue.c and scene-conn.c tell which scenes there are.
+ * scene-queue.c, scene-conn.c and scene-name.c tell which scenes there are.
  */
 #ifndef SCENE_H
 #define SCENE_H
@@ -57,7 +57,7 @@ struct scene_kind {
     void (*judge)(int64_t death, const struct scene_report *report);
 };
 
-extern const struct scene_kind scenes_of_queue, scenes_of_conn;
+extern const struct scene_kind scenes_of_queue, scenes_of_conn, scenes_of_name;
 
 /* All kinds; NULL behind the last. */
 extern const struct scene_kind *const scene_kinds[];
