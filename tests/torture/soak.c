@@ -2,11 +2,12 @@
  *
  *     soak [--seconds N] [--kills N] [--seed N]
  *
- * Several rounds, each with a fresh queue: n producers put as fast as they can,
- * m consumers get; every few milliseconds the supervisor kills one of them, or
- * some at once, and puts new ones in their places. Now and then it holds its
- * hand for longer than a tick: what a kill has broken has to mend without
- * newcomers.
+ * Several rounds, each with a fresh channel (channel.c): a queue of bytes or of
+ * values, or a pipe whose ends are shared by all of a side. n producers put as fast
+ * as they can, m consumers get; every millisecond or two the supervisor kills one
+ * of them, or some at once, and puts new ones in their places. Now and then it
+ * holds its hand for longer than a tick: what a kill has broken has to mend
+ * without newcomers.
  *
  * Counting. Each life of a producer has a number p, and its items numbers s; p
  * and s are in the item, together with its length, and its bytes are made from
@@ -27,13 +28,19 @@
  *     s not above the last of p
  *     at the same consumer          disorder: none
  *
- * Stalls. While the queue is not full, and producers are there, tail has to
- * move; while it is not empty, and consumers are there, head. The supervisor
- * looks every half millisecond. On a busy machine a stall may be nobody's
- * fault: he who was to go on was waiting for a processor. So once a stall is
- * SUSPICIOUS_NS old, the time that the participants, and the supervisor, spend
- * waiting for a processor is read from /proc (schedstat), and what the one who
- * waited longest has waited is taken off.
+ * A pipe through which long messages go may be at its end after a kill in the
+ * middle of one. All are told so, by the errors that are named for it, and there is
+ * a new pipe. If only senders were killed, all whole messages come out before; what
+ * a dead receiver leaves in the middle of one, nobody can read.
+ *
+ * Stalls. While there is room, and producers are there, something has to be put;
+ * while there is something, and consumers are there, it has to be got. The
+ * supervisor looks every half millisecond. On a busy machine a stall may be
+ * nobody's fault: they who were to go on were waiting for a processor. So once a
+ * stall is SUSPICIOUS_NS old, the time that those of the side concerned, and the
+ * supervisor, wait for one is read from /proc (schedstat), and the stretches in
+ * which one of them did are taken off. (Who sleeps for want of a wake-up does not
+ * wait for a processor.) So is the time that the killed take to die.
  *
  * With --kills it ends when so many are dead, and fails if they are not when the
  * seconds are over.
@@ -55,9 +62,9 @@
 #include <unistd.h>
 
 #include "args.h"
+#include "channel.h"
 #include "chute/error.h"
 #include "plat/plat.h"
-#include "shm/ring.h"
 #include "torture.h"
 
 #define MAX_LIVES 4096 /* of producers, in a round */
@@ -73,13 +80,25 @@
 
 #define LOOK_US       500
 #define SUSPICIOUS_NS CHUTE_MS(10)
+#define ROUND_NS      CHUTE_SEC(10)
 #define END_NS        CHUTE_SEC(5) /* for the last to drain and leave */
 
 static const struct setup {
     unsigned producers, consumers;
-    unsigned maxsize; /* 0: grows */
+    enum channel_kind kind;
+    unsigned maxsize; /* of a queue; 0: it grows */
+    const char *name;
 } setups[] = {
-    {3, 3, 1}, {3, 3, 8}, {3, 3, 0}, {8, 8, 4}, {8, 8, 64}, {8, 8, 0},
+    {3, 3, CHANNEL_BYTES, 1, "3x3 max 1"},
+    {3, 3, CHANNEL_BYTES, 8, "3x3 max 8"},
+    {3, 3, CHANNEL_BYTES, 0, "3x3 grows"},
+    {4, 4, CHANNEL_VALUES, 8, "4x4 values"},
+    {4, 4, CHANNEL_PIPE, 1, "4x4 pipe"},
+    {3, 3, CHANNEL_LONG, 1, "3x3 long pipe"},
+    {8, 8, CHANNEL_BYTES, 4, "8x8 max 4"},
+    {8, 8, CHANNEL_BYTES, 64, "8x8 max 64"},
+    {8, 8, CHANNEL_BYTES, 0, "8x8 grows"},
+    {6, 6, CHANNEL_VALUES, 0, "6x6 values"},
 };
 
 #define N_SETUPS (sizeof setups / sizeof setups[0])
@@ -96,9 +115,10 @@ struct life {
 
 struct journal {
     _Atomic bool stop;      /* producers: finish */
+    _Atomic bool ended;     /* a pipe is at its end */
     _Atomic bool high_tide; /* producers nap, consumers work */
     _Atomic uint32_t torn, disorder;
-    _Atomic uint64_t n_got;
+    _Atomic uint64_t n_put, n_got;
     _Atomic uint32_t
         what; /* an error that no call should have given, negated */
     struct life life[MAX_LIVES];
@@ -108,7 +128,12 @@ struct journal {
 static struct journal *journal;
 
 static const struct setup *setup;
-static chute_queue *queue;
+static struct channel channel;
+
+static bool has_tides(void)
+{
+    return setup->maxsize == 0;
+}
 
 /* -- items ------------------------------------------------------------------ */
 
@@ -128,8 +153,10 @@ static size_t item_len(uint32_t life, uint32_t seq)
     uint64_t x = mix(item_id(life, seq));
     size_t most = SMALL_LEN;
 
-    if (setup->maxsize == 0)
+    if (has_tides())
         most = x % 64 == 0 ? LARGE_LEN : 10 * SMALL_LEN;
+    if (setup->kind == CHANNEL_LONG && x % 16 == 0)
+        most = LARGE_LEN;
     return sizeof(struct head) +
            (size_t)(x >> 8) % (most - sizeof(struct head));
 }
@@ -162,8 +189,20 @@ static bool item_read(const char *buf, size_t len, struct head *ret_head)
 
 /* -- participants ----------------------------------------------------------- */
 
+/* What a death in the middle of a long message does to all who share the pipe:
+ * no more of it can go through. */
+static bool is_end_of_pipe(int r)
+{
+    return setup->kind == CHANNEL_LONG &&
+           (r == CHUTE_EPARTIAL || r == CHUTE_EPIPE);
+}
+
 _Noreturn static void leave(int r)
 {
+    if (is_end_of_pipe(r)) {
+        atomic_store(&journal->ended, true);
+        _exit(0);
+    }
     if (r < 0)
         atomic_store(&journal->what, (uint32_t)-r);
     _exit(r < 0);
@@ -171,7 +210,7 @@ _Noreturn static void leave(int r)
 
 static void nap(bool tide)
 {
-    if (setup->maxsize == 0 && tide)
+    if (has_tides() && tide)
         usleep(2000);
 }
 
@@ -181,23 +220,31 @@ static int64_t timeout_of(uint64_t x)
     return x % 8 == 0 ? CHUTE_MS(1) : CHUTE_SEC(10);
 }
 
+/* Who gives up in the middle of a long message ends the stream. */
+static int64_t put_timeout_of(uint64_t x)
+{
+    return setup->kind == CHANNEL_LONG ? CHUTE_FOREVER : timeout_of(x);
+}
+
 _Noreturn static void produce(uint32_t life)
 {
     static char buf[sizeof(struct head) + LARGE_LEN];
     struct life *mine = &journal->life[life];
 
+    channel_join(&channel, true);
     for (uint32_t s = 0; s < MAX_SEQ && !atomic_load(&journal->stop); s++) {
         size_t len = item_make(buf, life, s);
         int r;
         nap(atomic_load(&journal->high_tide));
         atomic_store(&mine->started, s + 1);
         do
-            r = chute_queue_put_bytes(queue, buf, len,
-                                      timeout_of(item_id(life, s)));
+            r = channel_put(&channel, buf, len,
+                            put_timeout_of(item_id(life, s)));
         while (r == CHUTE_ETIMEDOUT);
         if (r < 0)
             leave(r);
         atomic_store(&mine->done, s + 1);
+        atomic_fetch_add(&journal->n_put, 1);
     }
     leave(0);
 }
@@ -217,6 +264,14 @@ static void count_item(const char *buf, size_t len, uint32_t *next)
     next[head.life] = head.seq + 1;
 }
 
+_Noreturn static void leave_consumer(int r)
+{
+    /* The end of a pipe too, if nothing of a dead sender's message had left. */
+    if (r == CHUTE_EOF && !atomic_load(&journal->stop))
+        r = CHUTE_EPARTIAL;
+    leave(r == CHUTE_EOF ? 0 : r);
+}
+
 _Noreturn static void consume(uint64_t x)
 {
     static char buf[sizeof(struct head) + LARGE_LEN];
@@ -224,14 +279,15 @@ _Noreturn static void consume(uint64_t x)
     size_t len;
     int r;
 
+    channel_join(&channel, false);
     for (;;) {
         nap(!atomic_load(&journal->high_tide) && !atomic_load(&journal->stop));
-        r = chute_queue_get_bytes(queue, buf, sizeof buf, &len,
-                                  timeout_of(x = mix(x)));
+        r = channel_get(&channel, buf, sizeof buf, &len,
+                        timeout_of(x = mix(x)));
         if (r == 0)
             count_item(buf, len, next);
         else if (r != CHUTE_ETIMEDOUT)
-            leave(r == CHUTE_EOF ? 0 : r);
+            leave_consumer(r);
     }
 }
 
@@ -240,15 +296,17 @@ _Noreturn static void consume(uint64_t x)
 struct seat {
     pid_t pid; /* 0: nobody */
     bool producer;
-    int64_t waited_ns; /* for a processor, up to when the stall was noticed */
 };
 
-/* One side of the queue: how long it has stood still with work to do. */
+/* One side of the channel: how long it has stood still with work to do. */
 struct side {
+    bool producers;
     uint64_t word;
     int64_t since;
     bool suspicious;
-    int64_t our_wait_ns; /* as seat.waited_ns, of the supervisor */
+    int64_t waited_ns[MAX_SEATS + 1]; /* for a processor, up to now, each; us */
+    int64_t excused_ns;               /* of the time since `since`, */
+    int64_t excused_to;               /* in which nothing counts up to here */
     int64_t worst_ns;
 };
 
@@ -284,7 +342,6 @@ static void seat_fill(struct seat *seat)
         return;
     }
     round_.n_lives += seat->producer;
-    seat->waited_ns = 0;
     seat->pid = fork();
     MUST(seat->pid);
     if (seat->pid == 0) {
@@ -364,26 +421,36 @@ static int64_t wait_of(pid_t pid)
     return waited;
 }
 
-static void side_suspect(struct side *side)
+/* Nothing is to be held against the library from then to now. */
+static void side_excuse(struct side *side, int64_t then, int64_t now)
 {
-    side->suspicious = true;
-    side->our_wait_ns = wait_of(getpid());
-    for (unsigned i = 0; i < round_.n_seats; i++)
-        round_.seat[i].waited_ns = wait_of(round_.seat[i].pid);
+    if (then < side->excused_to)
+        then = side->excused_to;
+    if (then < side->since)
+        then = side->since;
+    if (then < now) {
+        side->excused_ns += now - then;
+        side->excused_to = now;
+    }
 }
 
-/* The stall so far, without what the machine is to blame for. */
-static int64_t side_stall(const struct side *side, int64_t now)
+/* The longest that one of the side, or we, have just waited for a processor. The
+ * kernel tells of a wait when it is over. */
+static int64_t side_wait(struct side *side)
 {
-    int64_t most = wait_of(getpid()) - side->our_wait_ns;
+    int64_t most = 0;
 
-    for (unsigned i = 0; i < round_.n_seats; i++) {
+    for (unsigned i = 0; i <= round_.n_seats; i++) {
         const struct seat *seat = &round_.seat[i];
-        int64_t waited = wait_of(seat->pid) - seat->waited_ns;
-        if (waited > most)
-            most = waited;
+        bool ours = i == round_.n_seats;
+        if (!ours && (seat->producer != side->producers || !seat->pid))
+            continue;
+        int64_t waited = wait_of(ours ? getpid() : seat->pid);
+        if (waited - side->waited_ns[i] > most)
+            most = waited - side->waited_ns[i];
+        side->waited_ns[i] = waited;
     }
-    return now - side->since - most;
+    return most;
 }
 
 /* Count a stall that is over, or that the round's end has cut short. */
@@ -392,11 +459,19 @@ static void side_settle(struct side *side, int64_t now)
     int64_t stall = now - side->since;
 
     if (side->suspicious)
-        stall = side_stall(side, now);
+        side_excuse(side, now - side_wait(side), now);
     else if (stall > SUSPICIOUS_NS)
         return; /* it was the supervisor that was late */
+    stall -= side->excused_ns;
     if (stall > side->worst_ns)
         side->worst_ns = stall;
+}
+
+static void side_restart(struct side *side, int64_t now)
+{
+    side->since = side->excused_to = now;
+    side->excused_ns = 0;
+    side->suspicious = false;
 }
 
 static void side_look(struct side *side, uint64_t word, bool work, int64_t now)
@@ -404,36 +479,42 @@ static void side_look(struct side *side, uint64_t word, bool work, int64_t now)
     if (word != side->word || !work) {
         side_settle(side, now);
         side->word = word;
-        side->since = now;
-        side->suspicious = false;
-    } else if (!side->suspicious && now - side->since > SUSPICIOUS_NS) {
-        side_suspect(side);
+        side_restart(side, now);
+    } else if (side->suspicious) {
+        side_excuse(side, now - side_wait(side), now);
+    } else if (now - side->since > SUSPICIOUS_NS) {
+        side->suspicious = true;
+        (void)side_wait(side);
     }
+}
+
+static void turn_the_tide(bool high, uint64_t used, int64_t now)
+{
+    if ((high ? used > 0 : used <= FLOOD) && now - round_.tide_since <= TIDE_NS)
+        return;
+    atomic_store(&journal->high_tide, !high);
+    round_.tide_since = now;
+    side_restart(&round_.head, now);
+    side_restart(&round_.tail, now);
 }
 
 static void look(void)
 {
-    struct region_chain *chain = chain_of(queue);
-    struct ring_state state = ring_look(chain);
-    bool tides = setup->maxsize == 0;
-    bool high = atomic_load(&journal->high_tide);
-    uint64_t used = (uint64_t)ring_units(state) * SHM_UNIT;
-    uint32_t maxsize = tides ? UINT32_MAX : setup->maxsize;
+    bool tides = has_tides(), high = atomic_load(&journal->high_tide);
+    struct channel_view view;
     int64_t now = plat_now();
 
-    side_look(&round_.tail, state.tail,
-              ring_count(state) < maxsize && used < MEMORY - 2 * LARGE_LEN &&
-                  !(tides && high),
-              now);
-    side_look(&round_.head, state.head,
-              ring_count(state) > 0 && !(tides && !high), now);
-    if (tides && ((high ? used == 0 : used > FLOOD) ||
-                  now - round_.tide_since > TIDE_NS)) {
-        atomic_store(&journal->high_tide, !high);
-        round_.tide_since = now;
-        round_.head.since = round_.tail.since = now;
-        round_.head.suspicious = round_.tail.suspicious = false;
+    channel_look(&channel, &view);
+    if (!view.has_words) {
+        view.put_word = atomic_load(&journal->n_put);
+        view.get_word = atomic_load(&journal->n_got);
     }
+    side_look(&round_.tail, view.put_word, view.may_put && !(tides && high),
+              now);
+    side_look(&round_.head, view.get_word, view.may_get && !(tides && !high),
+              now);
+    if (tides)
+        turn_the_tide(high, view.used, now);
 }
 
 /* -- a round ---------------------------------------------------------------- */
@@ -455,12 +536,14 @@ static void run(int64_t end, unsigned long kills)
 
     while ((now = plat_now()) < end &&
            round_.producer_kills + round_.consumer_kills < kills &&
-           round_.n_lives < MAX_LIVES) {
+           round_.n_lives < MAX_LIVES && !atomic_load(&journal->ended)) {
         usleep(LOOK_US);
         look();
         if (now >= round_.next_kill) {
             kill_some();
             schedule_kill(now);
+            side_excuse(&round_.head, now, plat_now());
+            side_excuse(&round_.tail, now, plat_now());
         }
         replace_leavers();
     }
@@ -509,27 +592,11 @@ static void count_life(uint32_t life, struct counts *counts)
     }
 }
 
-static void check_quiet(void)
-{
-    if (chute_queue_empty(queue) != 1)
-        wrong("the drained queue is not empty");
-    if (!locks_are_free(queue))
-        wrong("a lock is not free");
-    if (!memory_is_exact(queue))
-        wrong("memory that no region names");
-    if (held_when_empty(queue) > HELD_WHEN_EMPTY)
-        wrong("the empty queue holds memory");
-}
-
 static void settle(struct counts *counts)
 {
-    struct chute_queue_stats stat = {.size = sizeof stat};
-
     for (uint32_t life = 0; life < round_.n_lives; life++)
         count_life(life, counts);
-    MUST(chute_queue_stat(queue, &stat));
-    counts->rescues = (unsigned long)stat.n_rescues;
-    counts->deaths = (unsigned long)stat.n_deaths;
+    channel_stat(&channel, &counts->rescues, &counts->deaths);
     counts->items = (unsigned long)atomic_load(&journal->n_got);
     counts->torn += atomic_load(&journal->torn);
     counts->disorder = atomic_load(&journal->disorder);
@@ -540,6 +607,8 @@ static void settle(struct counts *counts)
                            : round_.tail.worst_ns;
     /* put gives nothing back to its caller when it is killed, get gives
      * nothing to its journal: one item each. */
+    if (atomic_load(&journal->ended) && counts->consumer_kills > 0)
+        counts->lost = 0;
     if (counts->lost > counts->consumer_kills) {
         counts->excess = counts->lost - counts->consumer_kills;
         wrong("more lost than consumers killed");
@@ -562,20 +631,23 @@ static void begin(uint64_t seed)
     round_.random = seed;
     round_.n_seats = setup->producers + setup->consumers;
     journal = shared_new(sizeof *journal);
-    MUST(chute_queue_new(&queue, CHUTE_OPTIONS(chute_queue_options,
-                                               .maxsize = setup->maxsize,
-                                               .memory = MEMORY)));
+    channel_begin(&channel, setup->kind, setup->maxsize, MEMORY);
     for (unsigned i = 0; i < round_.n_seats; i++) {
         round_.seat[i].producer = i < setup->producers;
         seat_fill(&round_.seat[i]);
     }
-    round_.tide_since = round_.head.since = round_.tail.since = now;
-    schedule_kill(now + CHUTE_MS(50));
+    round_.tide_since = now;
+    round_.tail.producers = true;
+    side_restart(&round_.head, now);
+    side_restart(&round_.tail, now);
+    /* Where the first kill may be the last one, no time is lost on it. */
+    schedule_kill(now +
+                  (setup->kind == CHANNEL_LONG ? CHUTE_MS(3) : CHUTE_MS(50)));
 }
 
 static void end(void)
 {
-    queue = chute_queue_free(queue);
+    channel_end(&channel);
     plat_unmap(journal, sizeof *journal);
 }
 
@@ -587,9 +659,11 @@ static void play(uint64_t seed, int64_t ns, unsigned long kills,
     run(plat_now() + ns, kills);
     atomic_store(&journal->stop, true);
     await_leavers(true, plat_now() + END_NS);
-    MUST(chute_queue_close(queue));
+    channel_close(&channel);
     await_leavers(false, plat_now() + END_NS);
-    check_quiet();
+    const char *flaw = channel_check(&channel);
+    if (flaw)
+        wrong(flaw);
     settle(ret_counts);
     end();
 }
@@ -635,30 +709,47 @@ static void take_arguments(char **argv)
     args_take("soak", args, argv);
 }
 
+static unsigned long kills_of(const struct counts *counts)
+{
+    return counts->producer_kills + counts->consumer_kills;
+}
+
+/* One round of a setup; or, of one whose rounds end with the first kill or so,
+ * as many as there is time for. Whether all were well. */
+static bool play_for(int64_t ns, uint64_t seed, unsigned long kills,
+                     struct counts *ret_counts)
+{
+    int64_t finish = plat_now() + ns;
+
+    *ret_counts = (struct counts){0};
+    do {
+        struct counts counts;
+        play(seed = mix(seed), finish - plat_now(),
+             kills - kills_of(ret_counts), &counts);
+        add(ret_counts, &counts);
+    } while (setup->kind == CHANNEL_LONG && !round_.what &&
+             plat_now() < finish && kills_of(ret_counts) < kills);
+    return !round_.what;
+}
+
 /* Rounds until time, or kills, are used up. Whether all were well. */
 static bool soak(struct counts *total)
 {
     int64_t all = CHUTE_SEC((int64_t)given.seconds);
     int64_t finish = plat_now() + all, each = all / (int64_t)N_SETUPS;
+    unsigned long kills = given.kills ? given.kills : ULONG_MAX;
     bool well = true;
 
-    if (each > CHUTE_SEC(10))
-        each = CHUTE_SEC(10);
-    for (unsigned i = 0; plat_now() + each / 2 < finish; i++) {
-        unsigned long used = total->producer_kills + total->consumer_kills;
+    if (each > ROUND_NS)
+        each = ROUND_NS;
+    for (unsigned i = 0;
+         plat_now() + each / 2 < finish && kills_of(total) < kills; i++) {
         struct counts counts;
-        char name[32];
-        if (given.kills && used >= given.kills)
-            break;
         setup = &setups[i % N_SETUPS];
-        play(mix(given.seed + i), each,
-             given.kills ? given.kills - used : ULONG_MAX, &counts);
-        snprintf(name, sizeof name,
-                 setup->maxsize ? "%ux%u max %u" : "%ux%u grows",
-                 setup->producers, setup->consumers, setup->maxsize);
-        print_row(name, &counts);
+        if (!play_for(each, given.seed + i, kills - kills_of(total), &counts))
+            well = false;
+        print_row(setup->name, &counts);
         add(total, &counts);
-        well = well && !round_.what;
     }
     return well;
 }
@@ -670,7 +761,7 @@ int main(int argc, char **argv)
 
     (void)argc;
     take_arguments(argv);
-    printf("%-12s %7s %7s %10s %6s %7s %5s %6s %6s %6s %7s %8s\n", "queue",
+    printf("%-13s %7s %7s %10s %6s %7s %5s %6s %6s %6s %7s %8s\n", "channel",
            "p.kills", "c.kills", "items", "lost", "doubled", "torn", "order",
            "unret.", "deaths", "rescues", "stall ms");
     bool well = soak(&total);
@@ -685,12 +776,12 @@ int main(int argc, char **argv)
         "get, "
         "lock in hand; seed %lu\n",
         given.seed);
-    if (total.producer_kills + total.consumer_kills < given.kills) {
+    if (kills_of(&total) < given.kills) {
         printf("soak: time was up before %lu were dead\n", given.kills);
         well = false;
     }
     puts(well ? "soak: the promise held" : "soak: BROKEN");
-    torture_row("soak", total.producer_kills + total.consumer_kills,
-                total.excess, total.doubled, total.torn, total.stall_ns);
+    torture_row("soak", kills_of(&total), total.excess, total.doubled,
+                total.torn, total.stall_ns);
     return well ? 0 : EXIT_BROKEN;
 }
