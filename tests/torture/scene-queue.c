@@ -41,189 +41,11 @@
 #include "plat/plat.h"
 #include "shm/lock.h"
 #include "shm/ring.h"
+#include "stage-queue.h"
 #include "torture.h"
 
-/* More than the first region holds, and the second: the region that a victim
- * adds for it is larger than what a survivor's item needs. */
-#define LARGE_LEN 200000
-
-/* Of an item that makes a region larger than an empty queue keeps. */
-#define HUGE_LEN ((size_t)5 << 20)
-
-/* Lengths that tell who has put an item. */
-#define FILLER_LEN 16
-#define OUR_LEN    24
-
-/* The number of the second victim's item. */
-#define SECONDS_ID  0x7fffffff
-#define HELPERS_LEN 32
-
-/* Far more than any survivor may need; a wait that lasts as long has hung. */
-#define HANG_NS CHUTE_SEC(3)
-
-/* What a second getter waits for an item. */
-#define IMPATIENT_NS CHUTE_MS(1)
-
-enum operation { PUT, GET, CLOSE };
-
-enum help {
-    NOBODY,
-    SLEEPING_GETTER,
-    SLEEPING_PUTTER,
-    FEEDER,
-    DRAINER,
-    HOLDER,
-    RIVAL
-};
-
-struct plan {
-    enum operation operation;
-    enum help help;
-    unsigned maxsize;
-    bool cold;
-    bool values;
-    bool peeks; /* GET, but the item stays */
-    void (*prepare)(void);
-};
-
-/* -- the stage -------------------------------------------------------------- */
-
-static struct stage {
-    const struct scene *scene;
-    const struct plan *plan;
-    chute_queue *queue;
-    bool slowly;
-    unsigned n_taken; /* items that dead getters may have had */
-    bool closed;      /* the victim's close had returned */
-    uint64_t next_id;
-} stage;
-
-static char *scratch;     /* HUGE_LEN bytes, shared: a fork does not copy it */
 static char *victims_buf; /* what the victim puts */
 static char *seconds_buf; /* and the second one */
-
-/* -- preparing -------------------------------------------------------------- */
-
-static void put_item(size_t len)
-{
-    uint64_t id = stage.next_id++;
-
-    item_fill(scratch, len, id);
-    MUST(chute_queue_put_bytes(stage.queue, scratch, len, CHUTE_NOWAIT));
-    script_add(id, len);
-}
-
-static void put_value(size_t len)
-{
-    uint64_t id = stage.next_id++;
-
-    item_fill(scratch, len, id);
-    MUST(chute_queue_put(stage.queue, chute_bytes(scratch, len), CHUTE_NOWAIT));
-    script_add(id, len)->is_value = true;
-}
-
-static void put_and_get(size_t len)
-{
-    MUST(chute_queue_put_bytes(stage.queue, scratch, len, CHUTE_NOWAIT));
-    MUST(chute_queue_get_bytes(stage.queue, scratch, HUGE_LEN, &len,
-                               CHUTE_NOWAIT));
-}
-
-static void get_item(void)
-{
-    size_t len;
-
-    MUST(chute_queue_get_bytes(stage.queue, scratch, HUGE_LEN, &len,
-                               CHUTE_NOWAIT));
-    script_take(scratch, len);
-}
-
-/* What the victim gets lies in front, what it puts will lie behind. */
-static void put_victims_item(void)
-{
-    if (stage.plan->operation == GET) {
-        if (stage.plan->values)
-            put_value(stage.scene->len);
-        else
-            put_item(stage.scene->len);
-    }
-}
-
-static void prepare_nothing(void)
-{
-}
-
-static void prepare_one(void)
-{
-    put_victims_item();
-    if (stage.plan->operation != GET)
-        put_item(FILLER_LEN);
-}
-
-static void prepare_full(void)
-{
-    put_victims_item();
-    while (!chute_queue_full(stage.queue))
-        put_item(FILLER_LEN);
-}
-
-static size_t len_of_units(uint32_t n_units)
-{
-    return (size_t)(n_units - SHM_ITEM_UNITS) * SHM_UNIT;
-}
-
-/* Let the queue's positions run to `units` before its region's end. */
-static void run_to_end(uint32_t n_units, uint32_t units)
-{
-    uint32_t pos = (uint32_t)ring_look(chain_of(stage.queue)).tail;
-    uint32_t left = (n_units - units - pos) & (n_units - 1);
-
-    if (left < SHM_ITEM_UNITS)
-        left += n_units; /* less than any item takes */
-    while (left > 0) {
-        uint32_t n = left < 1024 + SHM_ITEM_UNITS ? left : 1024;
-        put_and_get(len_of_units(n));
-        left -= n;
-    }
-}
-
-static void prepare_wrap(void)
-{
-    size_t len = stage.scene->len;
-
-    if (len == LARGE_LEN) {
-        put_and_get(LARGE_LEN); /* a region where it can wrap */
-        run_to_end(4 * REGION_BASE_UNITS, 100);
-    } else {
-        run_to_end(REGION_BASE_UNITS, len == 4096 ? 256 : 1);
-    }
-    put_victims_item();
-    if (stage.plan->operation == GET)
-        put_item(FILLER_LEN);
-}
-
-/* The first region full to the last unit. */
-static void prepare_edge(void)
-{
-    for (int i = 0; i < 8; i++)
-        put_item(len_of_units(REGION_BASE_UNITS / 8));
-    if (stage.plan->operation == GET) {
-        put_victims_item();
-        put_item(FILLER_LEN);
-        for (int i = 0; i < 8; i++)
-            get_item();
-    }
-}
-
-static void prepare_large(void)
-{
-    size_t len;
-
-    MUST(chute_queue_put_bytes(stage.queue, scratch, HUGE_LEN, CHUTE_NOWAIT));
-    put_victims_item();
-    MUST(chute_queue_get_bytes(stage.queue, scratch, HUGE_LEN, &len,
-                               CHUTE_NOWAIT));
-}
 
 /* -- the helper ------------------------------------------------------------- */
 
@@ -242,12 +64,12 @@ static void helper_put(int64_t timeout_ns)
 
     item_fill(item, sizeof item, its.id);
     helper.r =
-        chute_queue_put_bytes(stage.queue, item, sizeof item, timeout_ns);
+        chute_queue_put_bytes(queue_stage.queue, item, sizeof item, timeout_ns);
 }
 
 static void helper_get(int64_t timeout_ns)
 {
-    helper.r = chute_queue_get_bytes(stage.queue, its.buf, sizeof its.buf,
+    helper.r = chute_queue_get_bytes(queue_stage.queue, its.buf, sizeof its.buf,
                                      &its.len, timeout_ns);
 }
 
@@ -264,16 +86,16 @@ static bool helper_awaits(struct shm_event *event)
             return false;
         usleep(20);
     }
-    helper_pause(stage.slowly);
+    helper_pause(queue_stage.slowly);
     return !helper_is_stopped(&helper);
 }
 
 /* The lock that the victim needs. */
 static struct shm_lock *the_lock(void)
 {
-    struct shm_queue *shm = chain_of(stage.queue)->shm;
+    struct shm_queue *shm = chain_of(queue_stage.queue)->shm;
 
-    return stage.plan->operation == GET ? &shm->get_lock : &shm->put_lock;
+    return queue_stage.plan->operation == GET ? &shm->get_lock : &shm->put_lock;
 }
 
 static uint32_t lock_word(void)
@@ -283,9 +105,9 @@ static uint32_t lock_word(void)
 
 static bool act(void)
 {
-    struct shm_queue *shm = chain_of(stage.queue)->shm;
+    struct shm_queue *shm = chain_of(queue_stage.queue)->shm;
 
-    switch (stage.plan->help) {
+    switch (queue_stage.plan->help) {
     case SLEEPING_GETTER:
         helper_get(HANG_NS);
         break;
@@ -303,13 +125,13 @@ static bool act(void)
         helper_get(HANG_NS);
         break;
     case RIVAL:
-        if (stage.plan->operation == GET)
+        if (queue_stage.plan->operation == GET)
             helper_get(HANG_NS);
         else
             helper_put(HANG_NS);
         break;
     case HOLDER:
-        helper_hold(&helper, the_lock(), stage.slowly);
+        helper_hold(&helper, the_lock(), queue_stage.slowly);
         return false;
     case NOBODY:
         return false;
@@ -319,15 +141,15 @@ static bool act(void)
 
 static void send_helper(void)
 {
-    its.id = stage.next_id++;
+    its.id = queue_stage.next_id++;
     helper_send(&helper);
 }
 
 /* Before the victim comes: sleepers are asleep on return. */
 static void helper_comes(void)
 {
-    struct shm_queue *shm = chain_of(stage.queue)->shm;
-    enum help help = stage.plan->help;
+    struct shm_queue *shm = chain_of(queue_stage.queue)->shm;
+    enum help help = queue_stage.plan->help;
 
     if (help == NOBODY || help == RIVAL)
         return;
@@ -344,19 +166,19 @@ static void helper_comes(void)
 
 static void crowd(void)
 {
-    if (stage.plan->help != RIVAL)
+    if (queue_stage.plan->help != RIVAL)
         return;
-    its.id = stage.next_id++;
+    its.id = queue_stage.next_id++;
     helper_crowd(&helper, the_lock());
 }
 
 /* Whether its operation is a get. */
 static bool helper_gets(void)
 {
-    enum help help = stage.plan->help;
+    enum help help = queue_stage.plan->help;
 
     return help == SLEEPING_GETTER || help == DRAINER ||
-           (help == RIVAL && stage.plan->operation == GET);
+           (help == RIVAL && queue_stage.plan->operation == GET);
 }
 
 /* It can go on since `since`: let it, and note what it did. */
@@ -371,7 +193,7 @@ static void helper_finish(int64_t since)
             script_take(its.buf, its.len);
         else
             script_add(its.id, HELPERS_LEN);
-    } else if (!closed || stage.plan->operation != CLOSE) {
+    } else if (!closed || queue_stage.plan->operation != CLOSE) {
         script_wrong(helper.r == CHUTE_ETIMEDOUT ? "a sleeper was stranded"
                                                  : "the helper was refused");
     }
@@ -380,14 +202,14 @@ static void helper_finish(int64_t since)
 /* Whether a sleeper that is still asleep has reason to wake. */
 static bool helper_may_go(void)
 {
-    struct region_chain *chain = chain_of(stage.queue);
+    struct region_chain *chain = chain_of(queue_stage.queue);
     uint32_t count = ring_count(ring_look(chain));
 
-    switch (stage.plan->help) {
+    switch (queue_stage.plan->help) {
     case SLEEPING_GETTER:
         return count > 0 || ring_is_closed(chain);
     case SLEEPING_PUTTER:
-        return count < stage.plan->maxsize || ring_is_closed(chain);
+        return count < queue_stage.plan->maxsize || ring_is_closed(chain);
     default:
         return true;
     }
@@ -397,22 +219,18 @@ static bool helper_may_go(void)
 
 static void set(const struct scene *scene, bool slowly)
 {
-    stage = (struct stage){
-        .scene = scene, .plan = scene->plan, .slowly = slowly, .next_id = 1};
-    MUST(chute_queue_new(
-        &stage.queue,
-        CHUTE_OPTIONS(chute_queue_options, .maxsize = stage.plan->maxsize)));
-    stage.plan->prepare();
+    queue_stage = (struct queue_stage){.scratch = queue_stage.scratch,
+                                       .scene = scene,
+                                       .plan = scene->plan,
+                                       .slowly = slowly,
+                                       .next_id = 1};
+    MUST(chute_queue_new(&queue_stage.queue,
+                         CHUTE_OPTIONS(chute_queue_options,
+                                       .maxsize = queue_stage.plan->maxsize)));
+    queue_stage.plan->prepare();
     helper_comes();
     item_fill(victims_buf, scene->len, 0);
     item_fill(seconds_buf, scene->len + 1, SECONDS_ID);
-}
-
-static void word_without_tid(struct shm_lock *lock)
-{
-    uint32_t word = lock->word;
-
-    lock->word = (word & ~PLAT_OWNER_MASK) | ((word & PLAT_OWNER_MASK) != 0);
 }
 
 static void get_a_value(struct scene_report *report, int64_t timeout_ns)
@@ -420,9 +238,9 @@ static void get_a_value(struct scene_report *report, int64_t timeout_ns)
     chute_value *v;
     void *data;
 
-    report->r = stage.plan->peeks
-                    ? chute_queue_peek(stage.queue, &v, timeout_ns)
-                    : chute_queue_get(stage.queue, &v, timeout_ns);
+    report->r = queue_stage.plan->peeks
+                    ? chute_queue_peek(queue_stage.queue, &v, timeout_ns)
+                    : chute_queue_get(queue_stage.queue, &v, timeout_ns);
     if (report->r == 0 && chute_dumps(v, &data, &report->len) == 0)
         memcpy(report->buf, data, report->len);
     /* Bytes that are no pickle come out as they are, beside the code. */
@@ -435,35 +253,35 @@ static void get_a_value(struct scene_report *report, int64_t timeout_ns)
 
 static void put(struct scene_report *report, const char *buf, size_t len)
 {
-    if (stage.plan->values)
+    if (queue_stage.plan->values)
         report->r =
-            chute_queue_put(stage.queue, chute_bytes(buf, len), HANG_NS);
+            chute_queue_put(queue_stage.queue, chute_bytes(buf, len), HANG_NS);
     else
-        report->r = chute_queue_put_bytes(stage.queue, buf, len, HANG_NS);
+        report->r = chute_queue_put_bytes(queue_stage.queue, buf, len, HANG_NS);
 }
 
 static void take(struct scene_report *report, int64_t timeout_ns)
 {
-    if (stage.plan->values)
+    if (queue_stage.plan->values)
         get_a_value(report, timeout_ns);
     else
-        report->r = (stage.plan->peeks ? chute_queue_peek_bytes
-                                       : chute_queue_get_bytes)(
-            stage.queue, report->buf, sizeof report->buf, &report->len,
+        report->r = (queue_stage.plan->peeks ? chute_queue_peek_bytes
+                                             : chute_queue_get_bytes)(
+            queue_stage.queue, report->buf, sizeof report->buf, &report->len,
             timeout_ns);
 }
 
 static void operate(struct scene_report *report)
 {
-    switch (stage.plan->operation) {
+    switch (queue_stage.plan->operation) {
     case PUT:
-        put(report, victims_buf, stage.scene->len);
+        put(report, victims_buf, queue_stage.scene->len);
         break;
     case GET:
         take(report, HANG_NS);
         break;
     case CLOSE:
-        report->r = chute_queue_close(stage.queue);
+        report->r = chute_queue_close(queue_stage.queue);
         break;
     }
 }
@@ -472,59 +290,23 @@ static void operate(struct scene_report *report)
  * apart. Where the first has got the only one, there is nothing left to get. */
 static void again(struct scene_report *report)
 {
-    if (stage.plan->operation == GET)
+    if (queue_stage.plan->operation == GET)
         take(report, IMPATIENT_NS);
     else
-        put(report, seconds_buf, stage.scene->len + 1);
+        put(report, seconds_buf, queue_stage.scene->len + 1);
 }
 
 static void warm(void)
 {
     struct shm_member *member;
 
-    if (!stage.plan->cold)
-        (void)queue_enter_member(stage.queue, &member);
+    if (!queue_stage.plan->cold)
+        (void)queue_enter_member(queue_stage.queue, &member);
 }
 
 static void watch(pid_t victim)
 {
     (void)victim;
-}
-
-/* Who uses the queue, but not since when. No scene has more than a few. */
-#define N_MEMBERS 8
-
-static uint64_t state_of_members(const struct shm_member *member)
-{
-    uint64_t hash = 0;
-
-    for (int i = 0; i < N_MEMBERS; i++, member++) {
-        hash = mix(hash ^ (member->who != 0));
-        hash = mix(hash ^ member->n_put);
-        hash = mix(hash ^ member->n_got);
-        hash = mix(hash ^ member->putting.n_threads);
-        hash = mix(hash ^ member->getting.n_threads);
-    }
-    return hash;
-}
-
-/* The header page. Numbers that differ from run to run, tids and times, count
- * only as far as they are there. */
-static uint64_t state(void)
-{
-    const struct shm_queue *shm = chain_of(stage.queue)->shm;
-    static struct shm_queue copy;
-    uint64_t word, hash = state_of_members(shm->member);
-
-    memcpy(&copy, shm, offsetof(struct shm_queue, member));
-    word_without_tid(&copy.put_lock);
-    word_without_tid(&copy.get_lock);
-    copy.shrunk_at = copy.shrunk_at != 0;
-    for (size_t i = 0; i + 8 <= offsetof(struct shm_queue, member); i += 8) {
-        memcpy(&word, (const char *)&copy + i, 8);
-        hash = mix(hash ^ word);
-    }
-    return mix(hash ^ held(stage.queue));
 }
 
 /* -- judge ------------------------------------------------------------------ */
@@ -535,11 +317,11 @@ static void note_getter(const struct scene_report *report)
 {
     bool returned = atomic_load(&report->returned);
 
-    if (!returned && !stage.plan->peeks)
-        script_allow(++stage.n_taken);
+    if (!returned && !queue_stage.plan->peeks)
+        script_allow(++queue_stage.n_taken);
     if (!returned || report->r != 0)
         return;
-    if (stage.plan->peeks)
+    if (queue_stage.plan->peeks)
         script_show(report->buf, report->len);
     else
         script_take(report->buf, report->len);
@@ -551,57 +333,58 @@ static void note_putter(const struct scene_report *report, uint32_t id,
     struct entry *entry = script_add(id, len);
 
     entry->may_miss = !atomic_load(&report->returned) || report->r != 0;
-    entry->is_value = stage.plan->values;
+    entry->is_value = queue_stage.plan->values;
 }
 
 static void note_first(const struct scene_report *report)
 {
     if (atomic_load(&report->returned) && report->r != 0)
         script_wrong("the victim's operation failed");
-    if (stage.plan->operation == PUT)
-        note_putter(report, 0, stage.scene->len);
-    else if (stage.plan->operation == GET)
+    if (queue_stage.plan->operation == PUT)
+        note_putter(report, 0, queue_stage.scene->len);
+    else if (queue_stage.plan->operation == GET)
         note_getter(report);
 }
 
 static void note_second(const struct scene_report *report)
 {
-    int refusal = stage.plan->operation == GET     ? CHUTE_ETIMEDOUT
-                  : stage.plan->operation == CLOSE ? CHUTE_ECLOSED
-                                                   : 0;
+    int refusal = queue_stage.plan->operation == GET     ? CHUTE_ETIMEDOUT
+                  : queue_stage.plan->operation == CLOSE ? CHUTE_ECLOSED
+                                                         : 0;
 
     if (atomic_load(&report->returned) && report->r != 0 &&
         report->r != refusal)
         script_wrong("the second victim's operation failed");
-    if (stage.plan->operation == GET)
+    if (queue_stage.plan->operation == GET)
         note_getter(report);
     else
-        note_putter(report, SECONDS_ID, stage.scene->len + 1);
+        note_putter(report, SECONDS_ID, queue_stage.scene->len + 1);
 }
 
 static int our_get(void)
 {
     size_t len;
     int64_t before = plat_now();
-    int r = chute_queue_get_bytes(stage.queue, scratch, HUGE_LEN, &len,
-                                  CHUTE_NOWAIT);
+    int r = chute_queue_get_bytes(queue_stage.queue, queue_stage.scratch,
+                                  HUGE_LEN, &len, CHUTE_NOWAIT);
 
     script_waited(plat_now() - before);
     if (r == 0)
-        script_take(scratch, len);
+        script_take(queue_stage.scratch, len);
     return r;
 }
 
 static void our_put(void)
 {
     char item[OUR_LEN];
-    uint64_t id = stage.next_id++;
+    uint64_t id = queue_stage.next_id++;
 
     item_fill(item, sizeof item, id);
     int64_t before = plat_now();
-    int r = chute_queue_put_bytes(stage.queue, item, sizeof item, HANG_NS);
+    int r =
+        chute_queue_put_bytes(queue_stage.queue, item, sizeof item, HANG_NS);
     script_waited(plat_now() - before);
-    if (stage.plan->operation == CLOSE) {
+    if (queue_stage.plan->operation == CLOSE) {
         if (r != CHUTE_ECLOSED)
             script_wrong("a put into the closed queue");
     } else if (r == 0) {
@@ -613,30 +396,30 @@ static void our_put(void)
 
 static void our_close(void)
 {
-    if (stage.closed && !ring_is_closed(chain_of(stage.queue)))
+    if (queue_stage.closed && !ring_is_closed(chain_of(queue_stage.queue)))
         script_wrong("the queue was closed, and is open");
     int64_t before = plat_now();
-    if (chute_queue_close(stage.queue) < 0)
+    if (chute_queue_close(queue_stage.queue) < 0)
         script_wrong("a survivor's close failed");
     script_waited(plat_now() - before);
 }
 
 static void make_room(void)
 {
-    if (chute_queue_full(stage.queue) == 1 && our_get() != 0)
+    if (chute_queue_full(queue_stage.queue) == 1 && our_get() != 0)
         script_wrong("a survivor's get failed");
 }
 
 /* All survivors' operations, up to the last item. */
 static void go_on(int64_t death)
 {
-    if (stage.plan->operation == CLOSE) {
+    if (queue_stage.plan->operation == CLOSE) {
         if (helper_may_go())
             helper_finish(death);
         our_close();
         helper_finish(plat_now());
     }
-    if (stage.plan->help == SLEEPING_PUTTER && helper.busy) {
+    if (queue_stage.plan->help == SLEEPING_PUTTER && helper.busy) {
         if (!helper_may_go()) {
             make_room();
             death = plat_now();
@@ -645,19 +428,20 @@ static void go_on(int64_t death)
     }
     if (helper.busy && helper_may_go())
         helper_finish(death);
-    if (stage.plan->operation != CLOSE)
+    if (queue_stage.plan->operation != CLOSE)
         make_room();
     our_put();
     helper_finish(plat_now());
-    if (!memory_is_exact(stage.queue))
+    if (!memory_is_exact(queue_stage.queue))
         script_wrong("memory that no region names");
     size_t n = 0, n_got = 0;
-    if (chute_queue_qsize(stage.queue, &n) < 0)
+    if (chute_queue_qsize(queue_stage.queue, &n) < 0)
         script_wrong("qsize failed");
     int r;
     while ((r = our_get()) == 0)
         n_got++;
-    if (r != (stage.plan->operation == CLOSE ? CHUTE_EOF : CHUTE_ETIMEDOUT))
+    if (r !=
+        (queue_stage.plan->operation == CLOSE ? CHUTE_EOF : CHUTE_ETIMEDOUT))
         script_wrong("the last get");
     if (n != n_got)
         script_wrong("qsize was not the number of items");
@@ -668,21 +452,21 @@ static void judge(int64_t death, const struct scene_report report[2])
     /* The feeder's item, if any, is what the victim was to get, and came
      * before; what the drainer took was in front of all others. */
     helper_stop(&helper);
-    if (stage.plan->help == FEEDER) {
+    if (queue_stage.plan->help == FEEDER) {
         helper_finish(death);
     }
-    stage.closed = atomic_load(&report[0].returned);
+    queue_stage.closed = atomic_load(&report[0].returned);
     note_first(&report[0]);
     if (report[1].r != 1)
         note_second(&report[1]);
     go_on(death);
-    if (!locks_are_free(stage.queue))
+    if (!locks_are_free(queue_stage.queue))
         script_wrong("a lock is not free");
-    if (chute_queue_empty(stage.queue) != 1)
+    if (chute_queue_empty(queue_stage.queue) != 1)
         script_wrong("the drained queue is not empty");
-    if (held_when_empty(stage.queue) > HELD_WHEN_EMPTY)
+    if (held_when_empty(queue_stage.queue) > HELD_WHEN_EMPTY)
         script_wrong("the empty queue holds memory");
-    stage.queue = chute_queue_free(stage.queue);
+    queue_stage.queue = chute_queue_free(queue_stage.queue);
 }
 
 /* -- the list --------------------------------------------------------------- */
@@ -699,112 +483,163 @@ static const struct row {
     {"put",
      "first",
      true,
-     {PUT, NOBODY, 0, true, false, false, prepare_nothing}},
+     {PUT, NOBODY, 0, true, false, false, queue_prepare_nothing}},
     {"put",
      "empty",
      false,
-     {PUT, SLEEPING_GETTER, 0, false, false, false, prepare_nothing}},
-    {"put", "one", false, {PUT, NOBODY, 0, false, false, false, prepare_one}},
+     {PUT, SLEEPING_GETTER, 0, false, false, false, queue_prepare_nothing}},
+    {"put",
+     "one",
+     false,
+     {PUT, NOBODY, 0, false, false, false, queue_prepare_one}},
     {"put",
      "full",
      false,
-     {PUT, DRAINER, 2, false, false, false, prepare_full}},
-    {"put", "wrap", false, {PUT, NOBODY, 0, false, false, false, prepare_wrap}},
-    {"put", "edge", false, {PUT, NOBODY, 0, false, false, false, prepare_edge}},
-    {"put", "held", true, {PUT, HOLDER, 0, false, false, false, prepare_one}},
-    {"put", "rival", false, {PUT, RIVAL, 0, false, false, false, prepare_one}},
+     {PUT, DRAINER, 2, false, false, false, queue_prepare_full}},
+    {"put",
+     "wrap",
+     false,
+     {PUT, NOBODY, 0, false, false, false, queue_prepare_wrap}},
+    {"put",
+     "edge",
+     false,
+     {PUT, NOBODY, 0, false, false, false, queue_prepare_edge}},
+    {"put",
+     "held",
+     true,
+     {PUT, HOLDER, 0, false, false, false, queue_prepare_one}},
+    {"put",
+     "rival",
+     false,
+     {PUT, RIVAL, 0, false, false, false, queue_prepare_one}},
     {"put",
      "edge+rival",
      true,
-     {PUT, RIVAL, 0, false, false, false, prepare_edge}},
-    {"get", "first", true, {GET, NOBODY, 0, true, false, false, prepare_one}},
+     {PUT, RIVAL, 0, false, false, false, queue_prepare_edge}},
+    {"get",
+     "first",
+     true,
+     {GET, NOBODY, 0, true, false, false, queue_prepare_one}},
     {"get",
      "empty",
      false,
-     {GET, FEEDER, 0, false, false, false, prepare_nothing}},
-    {"get", "one", false, {GET, NOBODY, 0, false, false, false, prepare_one}},
+     {GET, FEEDER, 0, false, false, false, queue_prepare_nothing}},
+    {"get",
+     "one",
+     false,
+     {GET, NOBODY, 0, false, false, false, queue_prepare_one}},
     {"get",
      "full",
      false,
-     {GET, SLEEPING_PUTTER, 2, false, false, false, prepare_full}},
-    {"get", "wrap", false, {GET, NOBODY, 0, false, false, false, prepare_wrap}},
-    {"get", "edge", false, {GET, NOBODY, 0, false, false, false, prepare_edge}},
+     {GET, SLEEPING_PUTTER, 2, false, false, false, queue_prepare_full}},
+    {"get",
+     "wrap",
+     false,
+     {GET, NOBODY, 0, false, false, false, queue_prepare_wrap}},
+    {"get",
+     "edge",
+     false,
+     {GET, NOBODY, 0, false, false, false, queue_prepare_edge}},
     {"get",
      "large",
      true,
-     {GET, NOBODY, 0, false, false, false, prepare_large}},
-    {"get", "held", true, {GET, HOLDER, 0, false, false, false, prepare_one}},
-    {"get", "rival", false, {GET, RIVAL, 3, false, false, false, prepare_full}},
+     {GET, NOBODY, 0, false, false, false, queue_prepare_large}},
+    {"get",
+     "held",
+     true,
+     {GET, HOLDER, 0, false, false, false, queue_prepare_one}},
+    {"get",
+     "rival",
+     false,
+     {GET, RIVAL, 3, false, false, false, queue_prepare_full}},
     {"get",
      "edge+rival",
      true,
-     {GET, RIVAL, 0, false, false, false, prepare_edge}},
+     {GET, RIVAL, 0, false, false, false, queue_prepare_edge}},
     {"put-value",
      "first",
      true,
-     {PUT, NOBODY, 0, true, true, false, prepare_nothing}},
+     {PUT, NOBODY, 0, true, true, false, queue_prepare_nothing}},
     {"put-value",
      "one",
      false,
-     {PUT, NOBODY, 0, false, true, false, prepare_one}},
+     {PUT, NOBODY, 0, false, true, false, queue_prepare_one}},
     {"put-value",
      "edge",
      true,
-     {PUT, NOBODY, 0, false, true, false, prepare_edge}},
+     {PUT, NOBODY, 0, false, true, false, queue_prepare_edge}},
     {"put-value",
      "full",
      true,
-     {PUT, DRAINER, 2, false, true, false, prepare_full}},
+     {PUT, DRAINER, 2, false, true, false, queue_prepare_full}},
     {"get-value",
      "first",
      true,
-     {GET, NOBODY, 0, true, true, false, prepare_one}},
+     {GET, NOBODY, 0, true, true, false, queue_prepare_one}},
     {"get-value",
      "one",
      false,
-     {GET, NOBODY, 0, false, true, false, prepare_one}},
+     {GET, NOBODY, 0, false, true, false, queue_prepare_one}},
     {"get-value",
      "edge",
      true,
-     {GET, NOBODY, 0, false, true, false, prepare_edge}},
+     {GET, NOBODY, 0, false, true, false, queue_prepare_edge}},
     {"get-value",
      "full",
      true,
-     {GET, SLEEPING_PUTTER, 2, false, true, false, prepare_full}},
-    {"peek", "first", true, {GET, NOBODY, 0, true, false, true, prepare_one}},
+     {GET, SLEEPING_PUTTER, 2, false, true, false, queue_prepare_full}},
+    {"peek",
+     "first",
+     true,
+     {GET, NOBODY, 0, true, false, true, queue_prepare_one}},
     {"peek",
      "empty",
      false,
-     {GET, FEEDER, 0, false, false, true, prepare_nothing}},
-    {"peek", "one", false, {GET, NOBODY, 0, false, false, true, prepare_one}},
-    {"peek", "wrap", false, {GET, NOBODY, 0, false, false, true, prepare_wrap}},
-    {"peek", "edge", false, {GET, NOBODY, 0, false, false, true, prepare_edge}},
-    {"peek", "held", true, {GET, HOLDER, 0, false, false, true, prepare_one}},
-    {"peek", "rival", true, {GET, RIVAL, 3, false, false, true, prepare_full}},
+     {GET, FEEDER, 0, false, false, true, queue_prepare_nothing}},
+    {"peek",
+     "one",
+     false,
+     {GET, NOBODY, 0, false, false, true, queue_prepare_one}},
+    {"peek",
+     "wrap",
+     false,
+     {GET, NOBODY, 0, false, false, true, queue_prepare_wrap}},
+    {"peek",
+     "edge",
+     false,
+     {GET, NOBODY, 0, false, false, true, queue_prepare_edge}},
+    {"peek",
+     "held",
+     true,
+     {GET, HOLDER, 0, false, false, true, queue_prepare_one}},
+    {"peek",
+     "rival",
+     true,
+     {GET, RIVAL, 3, false, false, true, queue_prepare_full}},
     {"peek-value",
      "one",
      false,
-     {GET, NOBODY, 0, false, true, true, prepare_one}},
+     {GET, NOBODY, 0, false, true, true, queue_prepare_one}},
     {"close",
      "held",
      true,
-     {CLOSE, HOLDER, 0, false, false, false, prepare_one}},
+     {CLOSE, HOLDER, 0, false, false, false, queue_prepare_one}},
     {"close",
      "rival",
      true,
-     {CLOSE, RIVAL, 0, false, false, false, prepare_one}},
+     {CLOSE, RIVAL, 0, false, false, false, queue_prepare_one}},
     {"close",
      "empty",
      true,
-     {CLOSE, SLEEPING_GETTER, 0, false, false, false, prepare_nothing}},
+     {CLOSE, SLEEPING_GETTER, 0, false, false, false, queue_prepare_nothing}},
     {"close",
      "one",
      true,
-     {CLOSE, NOBODY, 0, false, false, false, prepare_one}},
+     {CLOSE, NOBODY, 0, false, false, false, queue_prepare_one}},
     {"close",
      "full",
      true,
-     {CLOSE, SLEEPING_PUTTER, 2, false, false, false, prepare_full}},
+     {CLOSE, SLEEPING_PUTTER, 2, false, false, false, queue_prepare_full}},
 };
 
 #define N_ROWS (sizeof rows / sizeof rows[0])
@@ -834,7 +669,7 @@ static const struct scene *get(unsigned wanted)
 
 static void begin(void)
 {
-    scratch = shared_new(HUGE_LEN);
+    queue_stage_begin();
     victims_buf = shared_new(LARGE_LEN);
     seconds_buf = shared_new(LARGE_LEN + 1);
     helper.act = act;
@@ -851,6 +686,6 @@ const struct scene_kind scenes_of_queue = {
     .watch = watch,
     .crowd = crowd,
     .again = again,
-    .state = state,
+    .state = queue_state,
     .judge = judge,
 };
