@@ -34,6 +34,10 @@
 
 #define ARMED 1u
 
+#ifdef CHUTE_FAULT
+int64_t tick_ns = TICK_REAL_NS;
+#endif
+
 uint32_t event_arm(struct shm_event *event)
 {
     /* seq_cst, a read-modify-write even when the bit is set already: pairs with

@@ -6,7 +6,8 @@
  * notes in shared memory what it got, and checks that what it gets of one
  * producer comes in rising order. In the end each message must have been got
  * just once, and no wait may have been ended by the clock: nobody was killed,
- * so no wake-up can have been lost.
+ * so no wake-up can have been lost. Without a tick, one that is lost is missed:
+ * the exchange stands still.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include <chute.h>
 
 #include "plat/plat.h"
+#include "shm/tick.h"
 #include "test.h"
 
 #define N_PRODUCERS 4
@@ -174,6 +176,14 @@ TEST_TIMEOUT(four_million_messages_pass_whole_once_and_in_order, 240)
 TEST_TIMEOUT(so_they_do_through_a_queue_of_ten_items, 240)
 {
     exchange(50000, 10, 0);
+}
+
+TEST_TIMEOUT(so_they_do_without_a_tick, 120)
+{
+    tick_ns = CHUTE_SEC(3600);
+    exchange(20000, 1, 0);
+    exchange(20000, 10, 0);
+    exchange(20000, 0, 65536);
 }
 
 TEST_TIMEOUT(so_they_do_through_a_queue_that_grows, 240)

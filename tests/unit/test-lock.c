@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "asleep.h"
 #include "chute/common.h"
 #include "chute/error.h"
 #include "shm/lock.h"
@@ -97,7 +98,7 @@ TEST(the_same_thread_cannot_take_it_twice)
     shared_free(s);
 }
 
-TEST(a_deadline_ends_the_wait_for_a_held_lock)
+TEST_TIMEOUT(a_deadline_ends_the_wait_for_a_held_lock, 10)
 {
     struct shared *s = shared_new();
     pid_t pid = child(hold_until_killed, s);
@@ -131,27 +132,73 @@ TEST(a_killed_owner_leaves_the_lock_to_the_next)
 
 static void wait_then_drop(struct shared *s)
 {
-    atomic_fetch_add(&s->step, 1);
     int r = lock_take(&s->lock, PLAT_NEVER, false);
     CHECK(r == 0 || r == LOCK_DIED);
     lock_drop(&s->lock);
 }
 
-TEST(sleeping_waiters_all_get_it_after_the_owner_was_killed)
+static void start_waiters(struct shared *s, pid_t *waiters, int n)
+{
+    for (int i = 0; i < n; i++)
+        waiters[i] = child(wait_then_drop, s);
+    for (int i = 0; i < n; i++)
+        await_sleep(waiters[i]);
+}
+
+TEST_TIMEOUT(sleeping_waiters_all_get_it_after_the_owner_was_killed, 10)
 {
     struct shared *s = shared_new();
-    pid_t owner = child(hold_until_killed, s), waiter[5];
+    pid_t waiter[5];
 
+    without_tick();
+    pid_t owner = child(hold_until_killed, s);
     await_step(s, 1);
-    for (int i = 0; i < 5; i++)
-        waiter[i] = child(wait_then_drop, s);
-    await_step(s, 6);
-    usleep(20000); /* most of them sleep now; the test holds if they do not */
+    start_waiters(s, waiter, 5);
     kill(owner, SIGKILL);
     reap(owner, SIGKILL);
     for (int i = 0; i < 5; i++)
         reap(waiter[i], 0);
     CHECK_EQ(atomic_load(&s->lock.n_deaths), 1);
+    shared_free(s);
+}
+
+/* The release wakes one, and clears the bit that tells of all the others: so
+ * each has to say that there may be more. */
+TEST_TIMEOUT(sleeping_waiters_wake_one_after_the_other, 10)
+{
+    struct shared *s = shared_new();
+    pid_t waiter[5];
+
+    without_tick();
+    CHECK_OK(lock_take(&s->lock, 0, false));
+    start_waiters(s, waiter, 5);
+    lock_drop(&s->lock);
+    for (int i = 0; i < 5; i++)
+        reap(waiter[i], 0);
+    CHECK_EQ(atomic_load(&s->lock.word), 0);
+    shared_free(s);
+}
+
+static void give_up_in_a_moment(struct shared *s)
+{
+    CHECK_ERR(lock_take(&s->lock, in_ms(300), false), -ETIMEDOUT);
+}
+
+/* As if he had been woken, but somebody else had taken the free word first: the
+ * bit is gone, and only he knows of it. */
+TEST_TIMEOUT(who_was_woken_and_gives_up_tells_of_those_who_sleep_on, 10)
+{
+    struct shared *s = shared_new();
+    pid_t waiter;
+
+    without_tick();
+    CHECK_OK(lock_take(&s->lock, 0, false));
+    pid_t hurried = child(give_up_in_a_moment, s);
+    start_waiters(s, &waiter, 1);
+    atomic_fetch_and(&s->lock.word, ~PLAT_WAITERS);
+    reap(hurried, 0);
+    lock_drop(&s->lock);
+    reap(waiter, 0);
     shared_free(s);
 }
 

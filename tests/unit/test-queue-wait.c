@@ -1,8 +1,8 @@
 /* test-queue-wait.c - src/ipc/queue.c: waiting, waking, close and fork.
  *
  * Who waits sleeps as long as it may, and is woken by whom it waits for. That
- * no wake-up was lost is seen in n_rescues, the count of waits that the clock
- * ended though work was there: it stays 0.
+ * this is so, and that no help of the clock is needed, is seen without a tick
+ * (asleep.h): whose wake-up is lost then misses the test's deadline.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -14,9 +14,16 @@
 
 #include <chute.h>
 
+#include "asleep.h"
+#include "ipc/queue.h"
 #include "plat/plat.h"
 #include "queue-scene.h"
+#include "shm/event.h"
+#include "shm/lock.h"
 #include "test.h"
+
+/* For what takes a second, on a busy machine. */
+#define SOON 10
 
 /* Run fn(q) in a child after a moment. */
 static pid_t child(void (*fn)(chute_queue *), chute_queue *q)
@@ -79,14 +86,14 @@ static void put_7_in_a_moment(chute_queue *q)
     CHECK_OK(put_int(q, 7, CHUTE_FOREVER));
 }
 
-TEST(a_blocked_get_is_woken_by_a_put_in_another_process)
+TEST_TIMEOUT(a_blocked_get_is_woken_by_a_put_in_another_process, SOON)
 {
     chute_queue *q = queue_new(0, 0);
-    pid_t pid = child(put_7_in_a_moment, q);
 
+    without_tick();
+    pid_t pid = child(put_7_in_a_moment, q);
     CHECK_EQ(get_int(q, CHUTE_FOREVER), 7);
     reap(pid, 0);
-    CHECK_EQ(stat_of(q).n_rescues, 0);
     chute_queue_free(q);
 }
 
@@ -96,16 +103,16 @@ static void get_in_a_moment(chute_queue *q)
     CHECK_EQ(get_int(q, CHUTE_FOREVER), 1);
 }
 
-TEST(a_blocked_put_is_woken_by_a_get_in_another_process)
+TEST_TIMEOUT(a_blocked_put_is_woken_by_a_get_in_another_process, SOON)
 {
     chute_queue *q = queue_new(1, 0);
 
+    without_tick();
     CHECK_OK(put_int(q, 1, CHUTE_NOWAIT));
     pid_t pid = child(get_in_a_moment, q);
     CHECK_OK(put_int(q, 2, CHUTE_FOREVER));
     CHECK_EQ(qsize(q), 1);
     reap(pid, 0);
-    CHECK_EQ(stat_of(q).n_rescues, 0);
     chute_queue_free(q);
 }
 
@@ -122,19 +129,45 @@ static void get_bytes_value(chute_queue *q)
     chute_value_free(v);
 }
 
-TEST(as_many_sleepers_wake_as_there_are_items)
+TEST_TIMEOUT(as_many_sleepers_wake_as_there_are_items, SOON)
 {
     chute_queue *q = queue_new(0, 0);
     pid_t pid[6];
 
+    without_tick();
     for (int i = 0; i < 6; i++)
         pid[i] = child(get_one, q);
-    usleep(60000);
+    for (int i = 0; i < 6; i++)
+        await_sleep(pid[i]);
     for (int i = 0; i < 6; i++)
         CHECK_OK(put_int(q, i, CHUTE_NOWAIT));
     for (int i = 0; i < 6; i++)
         reap(pid[i], 0);
-    CHECK_EQ(stat_of(q).n_rescues, 0);
+    chute_queue_free(q);
+}
+
+static void put_one(chute_queue *q)
+{
+    CHECK_OK(put_int(q, 1, CHUTE_FOREVER));
+}
+
+TEST_TIMEOUT(as_many_sleepers_wake_as_there_is_room_for, SOON)
+{
+    chute_queue *q = queue_new(6, 0);
+    pid_t pid[6];
+
+    without_tick();
+    for (int i = 0; i < 6; i++)
+        CHECK_OK(put_int(q, 0, CHUTE_NOWAIT));
+    for (int i = 0; i < 6; i++)
+        pid[i] = child(put_one, q);
+    for (int i = 0; i < 6; i++)
+        await_sleep(pid[i]);
+    for (int i = 0; i < 6; i++)
+        CHECK_EQ(get_int(q, CHUTE_NOWAIT), 0);
+    for (int i = 0; i < 6; i++)
+        reap(pid[i], 0);
+    CHECK_EQ(qsize(q), 6);
     chute_queue_free(q);
 }
 
@@ -170,41 +203,39 @@ TEST(who_was_not_needed_was_not_forgotten)
     chute_queue_free(q);
 }
 
-TEST(who_peeks_passes_the_wake_up_on)
+TEST_TIMEOUT(who_peeks_passes_the_wake_up_on, SOON)
 {
     chute_queue *q = queue_new(0, 0);
     pid_t pid[4];
 
-    for (int i = 0; i < 3; i++) {
-        pid[i] = child(peek_one, q);
-        usleep(20000);
+    without_tick();
+    for (int i = 0; i < 4; i++) {
+        pid[i] = child(i < 3 ? peek_one : get_one, q);
+        await_sleep(pid[i]);
     }
-    pid[3] = child(get_one, q);
-    usleep(60000);
     CHECK_OK(put_int(q, 1, CHUTE_NOWAIT));
     reap(pid[3], 0);
     /* Those who came too late for the first see another one. */
     CHECK_OK(put_int(q, 2, CHUTE_NOWAIT));
     for (int i = 0; i < 3; i++)
         reap(pid[i], 0);
-    CHECK_EQ(stat_of(q).n_rescues, 0);
     chute_queue_free(q);
 }
 
 /* A wake-up sent before the item is there wakes somebody who finds nothing, and
  * sleeps again. The long copy gives him the time. */
-TEST(a_sleeper_is_woken_when_a_long_copy_is_over)
+TEST_TIMEOUT(a_sleeper_is_woken_when_a_long_copy_is_over, SOON)
 {
     size_t len = 32 * MIB;
     char *data = calloc(1, len);
 
-    for (int i = 0; i < 10; i++) {
+    without_tick();
+    for (int i = 0; i < 3; i++) {
         chute_queue *q = queue_new(0, 0);
         pid_t pid = child(get_bytes_value, q);
-        usleep(60000);
+        await_sleep(pid);
         CHECK_OK(chute_queue_put_bytes(q, data, len, CHUTE_FOREVER));
         reap(pid, 0);
-        CHECK_EQ(stat_of(q).n_rescues, 0);
         chute_queue_free(q);
     }
     free(data);
@@ -224,35 +255,29 @@ static void put_small(chute_queue *q)
     CHECK_OK(chute_queue_put_bytes(q, "small", 5, CHUTE_FOREVER));
 }
 
-static void pass_room_on(void)
+TEST_TIMEOUT(room_too_small_for_one_putter_is_passed_on_to_another, SOON)
 {
     chute_queue *q = queue_new(0, 65536);
     char *data = calloc(1, 40000);
     size_t len;
 
+    without_tick();
     CHECK_OK(chute_queue_put_bytes(q, data, 20000, CHUTE_NOWAIT));
     CHECK_OK(chute_queue_put_bytes(q, data, 40000, CHUTE_NOWAIT));
-    CHECK_OK(chute_queue_put_bytes(q, data, 5480, CHUTE_NOWAIT));
+    CHECK_OK(chute_queue_put_bytes(q, data, 5512, CHUTE_NOWAIT));
+    CHECK_EQ(stat_of(q).used, 65536);
     pid_t large = child(put_large, q);
-    usleep(60000);
+    await_sleep(large);
     pid_t small = child(put_small, q);
-    usleep(60000);
+    await_sleep(small);
     CHECK_OK(chute_queue_get_bytes(q, data, 40000, &len, CHUTE_NOWAIT));
     reap(small, 0); /* 20,000 bytes are free: too few for the large one */
     CHECK_EQ(qsize(q), 3);
     CHECK_OK(chute_queue_get_bytes(q, data, 40000, &len, CHUTE_NOWAIT));
     CHECK_EQ(len, 40000);
     reap(large, 0);
-    CHECK_EQ(stat_of(q).n_rescues, 0);
     free(data);
     chute_queue_free(q);
-}
-
-/* More than once: on a busy machine a rescue is not always known for one. */
-TEST(room_too_small_for_one_putter_is_passed_on_to_another)
-{
-    for (int i = 0; i < 10; i++)
-        pass_room_on();
 }
 
 static void on_signal(int signal)
@@ -363,21 +388,21 @@ static void put_to_closed(chute_queue *q)
     CHECK_ERR(put_int(q, 9, CHUTE_FOREVER), CHUTE_ECLOSED);
 }
 
-TEST(close_wakes_all_who_wait_in_every_process)
+TEST_TIMEOUT(close_wakes_all_who_wait_in_every_process, SOON)
 {
     chute_queue *empty = queue_new(0, 0), *full = queue_new(1, 0);
     pid_t pid[6];
 
+    without_tick();
     CHECK_OK(put_int(full, 1, CHUTE_NOWAIT));
     for (int i = 0; i < 6; i++)
         pid[i] = i < 3 ? child(get_eof, empty) : child(put_to_closed, full);
-    usleep(60000);
+    for (int i = 0; i < 6; i++)
+        await_sleep(pid[i]);
     CHECK_OK(chute_queue_close(empty));
     CHECK_OK(chute_queue_close(full));
     for (int i = 0; i < 6; i++)
         reap(pid[i], 0);
-    CHECK_EQ(stat_of(empty).n_rescues, 0);
-    CHECK_EQ(stat_of(full).n_rescues, 0);
     CHECK_EQ(get_int(full, CHUTE_FOREVER), 1);
     chute_queue_free(empty);
     chute_queue_free(full);
@@ -385,20 +410,83 @@ TEST(close_wakes_all_who_wait_in_every_process)
 
 /* The put's wake-up is one sleeper's; the close that follows finds nobody
  * listening, and yet has to reach the other. */
-TEST(close_right_after_a_put_wakes_the_other_sleeper_too)
+TEST_TIMEOUT(close_right_after_a_put_wakes_the_other_sleeper_too, SOON)
 {
+    without_tick();
     for (int i = 0; i < 10; i++) {
         chute_queue *q = queue_new(0, 0);
         pid_t pid[2] = {child(get_to_the_end, q), child(get_to_the_end, q)};
 
-        usleep(60000);
+        await_sleep(pid[0]);
+        await_sleep(pid[1]);
         CHECK_OK(put_int(q, 1, CHUTE_NOWAIT));
         CHECK_OK(chute_queue_close(q));
         reap(pid[0], 0);
         reap(pid[1], 0);
-        CHECK_EQ(stat_of(q).n_rescues, 0);
         chute_queue_free(q);
     }
+}
+
+/* Sleeps as a waiter does, and dies with the wake-up that he gets. */
+static void sleep_for(struct shm_event *event)
+{
+    CHECK_OK(event_wait(event, event_arm(event), PLAT_NEVER));
+}
+
+static void die_of_items(chute_queue *q)
+{
+    sleep_for(&q->chain.shm->items);
+}
+
+static void die_of_space(chute_queue *q)
+{
+    sleep_for(&q->chain.shm->space);
+}
+
+/* So nobody need pass that wake-up on, and nobody waits for a tick. */
+TEST_TIMEOUT(close_itself_wakes_all_though_the_first_of_them_may_die, SOON)
+{
+    chute_queue *empty = queue_new(0, 0), *full = queue_new(1, 0);
+    pid_t pid[4];
+
+    without_tick();
+    CHECK_OK(put_int(full, 1, CHUTE_NOWAIT));
+    pid[0] = child(die_of_items, empty);
+    pid[1] = child(die_of_space, full);
+    await_sleep(pid[0]);
+    await_sleep(pid[1]);
+    pid[2] = child(get_eof, empty);
+    pid[3] = child(put_to_closed, full);
+    await_sleep(pid[2]);
+    await_sleep(pid[3]);
+    CHECK_OK(chute_queue_close(empty));
+    CHECK_OK(chute_queue_close(full));
+    for (int i = 0; i < 4; i++)
+        reap(pid[i], 0);
+    chute_queue_free(empty);
+    chute_queue_free(full);
+}
+
+static void close_it(chute_queue *q)
+{
+    CHECK_OK(chute_queue_close(q));
+}
+
+/* A put that is under way comes before the end, or a getter would see the end
+ * and miss the item. */
+TEST(close_waits_for_the_put_that_is_under_way)
+{
+    chute_queue *q = queue_new(0, 0);
+    struct shm_queue *shm = q->chain.shm;
+
+    CHECK_OK(lock_take(&shm->put_lock, 0, false));
+    pid_t pid = child(close_it, q);
+    await_sleep(pid);
+    CHECK_EQ(atomic_load(&shm->closed), 0);
+    lock_drop(&shm->put_lock);
+    reap(pid, 0);
+    CHECK_EQ(atomic_load(&shm->closed), 1);
+    chute_queue_free(q);
 }
 
 /* -- fork ------------------------------------------------------------------- */
