@@ -79,7 +79,7 @@ fuzz: ## fuzz what reads pickles and literals for SECONDS: libFuzzer, AFL++
 	@scripts/setup fuzz
 	@scripts/fuzz $(BUILD)-fuzz $(SECONDS)
 
-model: ## search the models of lock, event and queue with Spin
+model: ## search the models of lock, event, queue and pipe with Spin
 	@scripts/setup model
 	@tests/model/run
 
