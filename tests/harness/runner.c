@@ -306,11 +306,12 @@ static bool await_end(pid_t pid, const sigset_t *signals, unsigned timeout_s)
 static unsigned deadline_of(const struct test *test)
 {
     const char *slow = getenv("CHUTE_TEST_SLOW");
-    unsigned factor = slow ? (unsigned)strtoul(slow, NULL, 10) : 1;
+    double factor = slow ? strtod(slow, NULL) : 1;
 
     if (test->must_say) /* it is to be missed */
         return test->timeout_s;
-    return test->timeout_s * SANITIZER_FACTOR * (factor ? factor : 1);
+    return (unsigned)(test->timeout_s * SANITIZER_FACTOR *
+                      (factor > 0 ? factor : 1));
 }
 
 /* What became of the test process: true if it failed, and why. */

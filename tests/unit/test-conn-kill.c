@@ -80,6 +80,27 @@ TEST(a_receiver_learns_of_it_where_nobody_else_holds_the_end)
     free_pipe(shared_pipe);
 }
 
+TEST(a_sender_who_is_stopped_within_a_message_is_not_taken_for_dead)
+{
+    static char buf[1 << 20];
+    size_t len;
+
+    shared_pipe = new_pipe(0);
+    chute_process *process = start(send_one_long, NULL);
+    await_arrival(shared_pipe.b, 40000);
+    await_state(&shared_pipe.a->own->sending, SHM_BUSY);
+    CHECK_OK(kill(chute_process_pid(process), SIGSTOP));
+    CHECK_ERR(chute_conn_recv_bytes(shared_pipe.b, buf, sizeof buf, &len,
+                                    CHUTE_MS(200)),
+              CHUTE_ETIMEDOUT);
+    CHECK_OK(kill(chute_process_pid(process), SIGCONT));
+    CHECK_OK(chute_conn_recv_bytes(shared_pipe.b, buf, sizeof buf, &len,
+                                   CHUTE_FOREVER));
+    CHECK_EQ(len, sizeof buf);
+    join(process);
+    free_pipe(shared_pipe);
+}
+
 static uint32_t storm_max;
 
 static int send_for_ever(void *seed)

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "asleep.h"
 #include "chute.h"
 #include "conn-scene.h"
 #include "ipc/conn.h"
@@ -277,6 +278,27 @@ TEST(others_wait_until_the_keeper_has_finished)
     end_keeping();
 }
 
+static int take_next(void *arg)
+{
+    (void)arg;
+    check_text(shared_pipe.b, "next");
+    return 0;
+}
+
+TEST_TIMEOUT(who_waits_for_a_keeper_is_woken_when_he_has_finished, 10)
+{
+    without_tick();
+    chute_process *process = start_keeper(take_in_two_calls);
+    await_ready();
+    chute_process *other = start(take_next, NULL);
+    await_sleep(chute_process_pid(other));
+    send_raw(shared_pipe.a, " and end\0\0\0\4next", 16);
+    CHECK_EQ(write(go[1], "", 1), 1);
+    join(process);
+    join(other);
+    end_keeping();
+}
+
 static int keep_for_ever(void *arg)
 {
     (void)arg;
@@ -297,6 +319,30 @@ TEST(a_keeper_killed_ends_that_direction_for_all)
               CHUTE_EPIPE);
     send_text(shared_pipe.b, "the other way");
     check_text(shared_pipe.a, "the other way");
+    end_keeping();
+}
+
+static int send_to_nobody(void *arg)
+{
+    static const char long_message[1 << 20];
+
+    (void)arg;
+    CHECK_ERR(chute_conn_send_bytes(shared_pipe.a, long_message,
+                                    sizeof long_message, CHUTE_FOREVER),
+              CHUTE_EPIPE);
+    return 0;
+}
+
+/* Nobody will make room for him. */
+TEST_TIMEOUT(a_sender_who_waits_is_told_that_nobody_will_receive, 10)
+{
+    chute_process *process = start_keeper(keep_for_ever);
+
+    kill_now(process);
+    process = start(send_to_nobody, NULL);
+    await_sleep(chute_process_pid(process));
+    CHECK_ERR(try_recv(shared_pipe.b, CHUTE_FOREVER), CHUTE_EPARTIAL);
+    join(process);
     end_keeping();
 }
 
