@@ -400,6 +400,13 @@ static int use_the_parents_part(void *arg)
     return 0;
 }
 
+static int be_kept_waiting(void *arg)
+{
+    (void)arg;
+    CHECK_ERR(try_recv(shared_pipe.b, CHUTE_MS(20)), CHUTE_ETIMEDOUT);
+    return 0;
+}
+
 TEST(a_child_does_not_use_the_part_its_parent_has)
 {
     shared_pipe = new_pipe(0);
@@ -407,6 +414,7 @@ TEST(a_child_does_not_use_the_part_its_parent_has)
     CHECK_ERR(try_recv(shared_pipe.b, CHUTE_NOWAIT), CHUTE_ETIMEDOUT);
     join(start(use_the_parents_part, NULL));
     send_raw(shared_pipe.a, "ves", 3);
+    join(start(be_kept_waiting, NULL));
     check_text(shared_pipe.b, "halves");
     free_pipe(shared_pipe);
 }

@@ -591,7 +591,47 @@ TEST(a_parent_killed_while_starting_leaves_no_daemon)
     }
 }
 
+/* So the parent goes on, and ends, before the child is tied to it. */
+static void come_up_slowly(void)
+{
+    usleep(100000);
+}
+
+static int start_a_daemon_and_leave(void *arg)
+{
+    chute_process *process;
+
+    (void)arg;
+    CHECK_OK(pthread_atfork(NULL, NULL, come_up_slowly));
+    CHECK_OK(chute_process_start(
+        &process, say_that_it_lives, NULL,
+        CHUTE_OPTIONS(chute_process_options, .flags = CHUTE_DAEMON)));
+    return 0;
+}
+
+TEST(a_daemon_does_not_run_if_its_parent_has_ended_before)
+{
+    char alive;
+
+    life = new_pipe();
+    chute_process *process = start(start_a_daemon_and_leave, NULL);
+    close(life.in);
+    CHECK_EQ(join(process), 0);
+    CHECK_EQ(read(life.out, &alive, 1), 0);
+    chute_process_free(process);
+    close(life.out);
+    reap_orphans(false);
+}
+
 /* -- the identity of a process (plat/child.h) ------------------------------ */
+
+TEST(only_a_child_of_ours_is_opened)
+{
+    int fd;
+
+    CHECK_ERR(child_open(getpid(), &fd), CHUTE_ECHILD);
+    CHECK_ERR(child_open(getppid(), &fd), CHUTE_ECHILD);
+}
 
 TEST(a_process_runs_until_it_ends_zombie_or_not)
 {

@@ -184,6 +184,8 @@ TEST(a_str_is_utf8_that_may_hold_nul_and_surrogates)
     CHECK_EQ(chute_value_len(v), 3);
     chute_value_free(v);
     CHECK(chute_str("\xc0\x80") == NULL);
+    CHECK(chute_str("\xe0\x9f\xbf") == NULL);
+    CHECK(chute_str("\xf0\x8f\xbf\xbf") == NULL);
     CHECK(chute_str("\xff") == NULL);
     CHECK(chute_str("\xf4\x90\x80\x80") == NULL);
     CHECK(chute_str("cut \xe2\x82") == NULL);
