@@ -178,7 +178,7 @@ TEST_TIMEOUT(so_they_do_through_a_queue_of_ten_items, 240)
     exchange(50000, 10, 0);
 }
 
-TEST_TIMEOUT(so_they_do_without_a_tick, 120)
+TEST_TIMEOUT(so_they_do_without_a_tick, 60)
 {
     tick_ns = CHUTE_SEC(3600);
     exchange(20000, 1, 0);

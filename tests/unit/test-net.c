@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -452,6 +453,58 @@ TEST(garbage_is_shut_out)
     chute_listener_free(l);
 }
 
+/* A connection made by another user. */
+static pid_t connect_as_another(chute_listener *l)
+{
+    int status;
+    pid_t pid = fork();
+
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        CHECK_OK(setuid(4242));
+        (void)connect_raw(l);
+        CHECK_OK(kill(getpid(), SIGSTOP)); /* and hold it open meanwhile */
+        _exit(0);
+    }
+    CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
+    CHECK(WIFSTOPPED(status));
+    return pid;
+}
+
+static void end_another(pid_t pid)
+{
+    CHECK_OK(kill(pid, SIGKILL));
+    CHECK_EQ(waitpid(pid, NULL, 0), pid);
+}
+
+TEST(another_user_is_shut_out_unless_anybody_may_come)
+{
+    struct chute_net_options any = with_key;
+    char name[64];
+    chute_listener *l;
+    chute_conn *conn;
+
+    if (geteuid() != 0)
+        SKIP("only root can become another user");
+    snprintf(name, sizeof name, "unix:@chute-test-%d-other", (int)getpid());
+    CHECK_OK(chute_listener_new(&l, name, &with_key));
+    pid_t pid = connect_as_another(l);
+    CHECK_ERR(chute_listener_accept(l, &conn, CHUTE_NOWAIT), CHUTE_ETIMEDOUT);
+    CHECK_EQ(stats_of(l).n_pending, 0);
+    CHECK_EQ(stats_of(l).n_refused, 1);
+    CHECK_EQ(stats_of(l).last_refusal, CHUTE_EACCES);
+    end_another(pid);
+    chute_listener_free(l);
+
+    any.flags = CHUTE_ANY_USER;
+    CHECK_OK(chute_listener_new(&l, name, &any));
+    pid = connect_as_another(l);
+    CHECK_ERR(chute_listener_accept(l, &conn, CHUTE_NOWAIT), CHUTE_ETIMEDOUT);
+    CHECK_EQ(stats_of(l).n_pending, 1);
+    end_another(pid);
+    chute_listener_free(l);
+}
+
 /* Ten thousand attempts of all kinds leave nothing: the harness counts. */
 TEST_TIMEOUT(ten_thousand_attempts_leave_nothing, 120)
 {
@@ -488,6 +541,8 @@ TEST(a_child_accepts_and_leaves_the_parents_peers_alone)
     CHECK_OK(chute_listener_new(&l, NULL, &with_key));
     int fd = connect_raw(l);
     CHECK_ERR(chute_listener_accept(l, &conn, CHUTE_NOWAIT), CHUTE_ETIMEDOUT);
+    /* The parent would shut him out for it. */
+    CHECK_EQ(write(fd, "\0\0\0\7garbage", 11), 11);
     pid_t pid = fork();
     if (pid == 0) {
         int r = chute_listener_accept(l, &conn, CHUTE_SEC(10));
@@ -507,6 +562,10 @@ TEST(a_child_accepts_and_leaves_the_parents_peers_alone)
     CHECK_EQ(status, 0);
     CHECK_EQ(stats_of(l).n_pending, 1);
     CHECK_EQ(stats_of(l).n_refused, 0);
+    char said[256];
+    while ((status = (int)recv(fd, said, sizeof said, MSG_DONTWAIT)) > 0)
+        continue;
+    CHECK(status < 0 && errno == EAGAIN);
     close(fd);
     chute_listener_free(l);
 }

@@ -259,12 +259,12 @@ TEST_TIMEOUT(room_too_small_for_one_putter_is_passed_on_to_another, SOON)
 {
     chute_queue *q = queue_new(0, 65536);
     char *data = calloc(1, 40000);
-    size_t len;
+    size_t len, rest = 65536 - 60000 - 3 * SHM_ITEM_UNITS * SHM_UNIT;
 
     without_tick();
     CHECK_OK(chute_queue_put_bytes(q, data, 20000, CHUTE_NOWAIT));
     CHECK_OK(chute_queue_put_bytes(q, data, 40000, CHUTE_NOWAIT));
-    CHECK_OK(chute_queue_put_bytes(q, data, 5512, CHUTE_NOWAIT));
+    CHECK_OK(chute_queue_put_bytes(q, data, rest, CHUTE_NOWAIT));
     CHECK_EQ(stat_of(q).used, 65536);
     pid_t large = child(put_large, q);
     await_sleep(large);
