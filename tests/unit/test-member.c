@@ -69,6 +69,23 @@ TEST(who_puts_is_a_member_with_his_name)
     chute_queue_free(q);
 }
 
+TEST(what_is_refused_or_only_looked_at_is_not_counted)
+{
+    chute_queue *q = queue_new(1, 0);
+    chute_value *v;
+
+    CHECK_OK(put_int(q, 1, CHUTE_NOWAIT));
+    CHECK_ERR(put_int(q, 2, CHUTE_NOWAIT), CHUTE_ETIMEDOUT);
+    CHECK_OK(chute_queue_peek(q, &v, CHUTE_NOWAIT));
+    chute_value_free(v);
+    CHECK_EQ(member_of(q, getpid()).n_put, 1);
+    CHECK_EQ(member_of(q, getpid()).n_got, 0);
+    CHECK_EQ(get_int(q, CHUTE_NOWAIT), 1);
+    CHECK_EQ(get_int(q, CHUTE_NOWAIT), CHUTE_ETIMEDOUT);
+    CHECK_EQ(member_of(q, getpid()).n_got, 1);
+    chute_queue_free(q);
+}
+
 TEST(a_failed_get_makes_a_member_too)
 {
     chute_queue *q = queue_new(0, 0);

@@ -8,8 +8,10 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -523,12 +525,45 @@ TEST(if_opening_fails_nothing_is_left)
 
 /* -- cleaning up and listing ------------------------------------------------ */
 
+/* In place of the C library's: the library calls it between opening a file and
+ * looking whether that has a name still. */
+static const char *unlink_first;
+
+int flock(int fd, int operation)
+{
+    if (unlink_first)
+        CHECK_EQ(unlink(unlink_first), 0);
+    unlink_first = NULL;
+    return (int)syscall(SYS_flock, fd, operation);
+}
+
+TEST(a_queue_whose_name_goes_while_it_is_opened_is_made_anew)
+{
+    dir_begin();
+    chute_queue_free(opened("jobs", CREATE));
+    unlink_first = path_of("jobs");
+    CHECK_ERR(open_result("jobs", OPEN), CHUTE_ENOENT);
+    chute_queue_free(opened("jobs", CREATE));
+    unlink_first = path_of("jobs");
+    chute_queue *q = opened("jobs", CREATE);
+    CHECK_OK(put_int(q, 1, CHUTE_NOWAIT));
+    chute_queue *other = opened("jobs", OPEN);
+    CHECK_EQ(get_int(other, CHUTE_NOWAIT), 1);
+    chute_queue_free(other);
+    chute_queue_free(q);
+    CHECK_OK(chute_queue_unlink("jobs"));
+    dir_end();
+}
+
 TEST(only_a_queue_that_nobody_has_open_is_unused)
 {
     dir_begin();
     chute_queue *q = opened("jobs", CREATE);
     CHECK_ERR(chute_queue_unlink_unused("jobs", 1), CHUTE_EBUSY);
+    chute_queue *other = opened("jobs", OPEN);
     chute_queue_free(q);
+    CHECK_ERR(chute_queue_unlink_unused("jobs", 1), CHUTE_EBUSY);
+    chute_queue_free(other);
     CHECK_OK(chute_queue_unlink_unused("jobs", 0));
     CHECK_ERR(chute_queue_unlink_unused("jobs", 0), CHUTE_ENOENT);
     dir_end();
