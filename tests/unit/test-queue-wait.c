@@ -171,6 +171,49 @@ TEST_TIMEOUT(as_many_sleepers_wake_as_there_is_room_for, SOON)
     chute_queue_free(q);
 }
 
+/* One wake-up is sent for many, and each who leaves passes it on. */
+TEST_TIMEOUT(many_items_put_at_once_wake_as_many, SOON)
+{
+    chute_queue *q = queue_new(0, 0);
+    chute_value *values[6];
+    pid_t pid[6];
+    size_t n;
+
+    without_tick();
+    for (int i = 0; i < 6; i++) {
+        values[i] = chute_int(i);
+        pid[i] = child(get_one, q);
+        await_sleep(pid[i]);
+    }
+    CHECK_OK(chute_queue_put_many(q, values, 6, &n, CHUTE_NOWAIT));
+    for (int i = 0; i < 6; i++)
+        reap(pid[i], 0);
+    chute_queue_free(q);
+}
+
+TEST_TIMEOUT(many_items_taken_at_once_wake_as_many, SOON)
+{
+    chute_queue *q = queue_new(6, 0);
+    struct iovec items[6];
+    pid_t pid[6];
+    char buf[600];
+    size_t n;
+
+    without_tick();
+    for (int i = 0; i < 6; i++)
+        CHECK_OK(put_int(q, 0, CHUTE_NOWAIT));
+    for (int i = 0; i < 6; i++) {
+        pid[i] = child(put_one, q);
+        await_sleep(pid[i]);
+    }
+    CHECK_OK(chute_queue_get_many_bytes(q, buf, sizeof buf, items, 6, &n,
+                                        CHUTE_NOWAIT));
+    CHECK_EQ(n, 6);
+    for (int i = 0; i < 6; i++)
+        reap(pid[i], 0);
+    chute_queue_free(q);
+}
+
 /* It has been woken, and takes nothing: whoever sleeps behind it has to be. */
 static void peek_one(chute_queue *q)
 {
