@@ -38,8 +38,10 @@ int main(int argc, char **argv)
     chute_conn *conn;
     char address[128];
 
-    if (argc != 2)
-        return complain("usage: client PATH", CHUTE_EINVAL);
+    if (argc != 2 || argv[1][0] == '-') {
+        fputs("usage: client PATH\n", stderr);
+        return 2;
+    }
     snprintf(address, sizeof address, "unix:%s", argv[1]);
 
     /* CHUTE_MD5 is for a server in a Python before 3.12. */

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <chute.h>
 
@@ -65,9 +66,12 @@ int main(int argc, char **argv)
     chute_value *answer;
     int r, code;
 
-    (void)argv;
-    if (argc > 1)
+    if (argc == 2 && strcmp(argv[1], "work") == 0)
         return work();
+    if (argc > 1) {
+        fputs("usage: handles\n", stderr);
+        return 2;
+    }
     if ((r = chute_queue_new(&words, NULL)) < 0 ||
         (r = chute_pipe(ends, NULL)) < 0 ||
         (r = start_worker(&worker, words, ends[1])) < 0)

@@ -44,8 +44,10 @@ int main(int argc, char **argv)
     chute_conn *conn;
     char address[128];
 
-    if (argc != 2)
-        return complain("usage: server PATH", CHUTE_EINVAL);
+    if (argc != 2 || argv[1][0] == '-') {
+        fputs("usage: server PATH\n", stderr);
+        return 2;
+    }
     snprintf(address, sizeof address, "unix:%s", argv[1]);
 
     /* CHUTE_MD5 is for clients in a Python before 3.12. */
