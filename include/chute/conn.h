@@ -8,6 +8,10 @@
  *
  * Unlike Python's, one end may be used by several threads and processes at
  * once: a message is received whole or not at all, never mixed with another.
+ * Where the peer has been answering at once, a recv that may wait looks again for
+ * up to 0.1 ms before it sleeps, and so does a send in the middle of a large
+ * message: to be woken costs more. It does not so on a single processor, nor
+ * (recv) with CHUTE_INTERRUPTIBLE.
  * If a process is killed in the middle of a message too large to go at once,
  * the stream cannot be continued by anybody: that end then gives
  * CHUTE_EPARTIAL for ever (in the direction concerned), and so does the peer's

@@ -13,7 +13,9 @@
  * has a part in his hands looks every tick whether the sender's lock is free
  * and his state BUSY, and then ends the stream in his place.
  *
- * No wait holds a lock.
+ * No wait holds a lock. Where messages have been coming fast, a wait looks again
+ * for a while before it sleeps (spin.c); not where a signal is to end it, which
+ * only a sleep notices.
  *
  * A message that cannot be decoded comes out as the bytes it is. One for which
  * there is no memory to decode goes back to the head of the line.
@@ -77,18 +79,28 @@ static int receive(chute_conn *conn, struct place *place, pid_t pid,
                    int64_t deadline)
 {
     enum take_missing missing;
+    struct spin_wait wait = {0};
+    int r;
 
     for (;;) {
-        int r = conn_take(conn, place, pid, deadline, &missing);
+        place->moved = false;
+        r = conn_take(conn, place, pid, deadline, &missing);
+        if (r != -EAGAIN || place->moved)
+            spin_learn(&conn->recv_spin, &wait);
         if (r != -EAGAIN)
-            return r;
+            break;
+        if (missing != TAKE_MISSES_OTHERS && !conn->interruptible &&
+            spin_again(&conn->recv_spin, &wait, deadline))
+            continue;
         if (missing == TAKE_MISSES_ALL)
             r = conn_wait(conn, POLLIN, deadline);
         else
             r = wait_a_tick(conn, missing, deadline);
         if (r < 0)
-            return r;
+            break;
     }
+    conn_take_leave(conn, place);
+    return r;
 }
 
 /* -- what callers see ------------------------------------------------------- */

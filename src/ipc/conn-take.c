@@ -31,6 +31,12 @@
  * So nobody waits with the lock in hand, and a call whose time is up in the
  * middle of a message just leaves: what has come stays in `part` for the next.
  *
+ * A long body goes straight into the caller's buffer, if it has room: it is lent
+ * to the message (message.c) until it is whole, or the caller leaves. Meanwhile
+ * no other thread goes on with that message, for it would be writing into
+ * memory that its owner may take back at any moment; they wait as those in other
+ * processes do.
+ *
  * A child made in the middle has a copy of `part` that is not its own: `owner`
  * tells. While the lock is held the message hangs in no handle, for a thread
  * that forks must not give its child a half-made list.
@@ -53,6 +59,12 @@
 #include "plat/io.h"
 #include "plat/plat.h"
 #include "shm/lock.h"
+
+/* Up to this length a copy costs less than a call with two places. */
+#define COPIED_MAX ((size_t)2048)
+
+/* From this length on it pays to have a body go straight to the caller. */
+#define LENT_MIN ((size_t)16384)
 
 /* A call looks at the clock after so many bytes. */
 #define CLOCK_BYTES ((size_t)1 << 20)
@@ -189,6 +201,10 @@ static int deliver(chute_conn *conn, struct message *m, struct place *place)
         place->message = m;
         return 0;
     }
+    if (message_lent(m)) {
+        message_free(m);
+        return 0;
+    }
     if (too_long(place, m->len)) {
         keep_whole(conn, m);
         return fail(CHUTE_EMSGSIZE);
@@ -201,11 +217,30 @@ static int deliver(chute_conn *conn, struct message *m, struct place *place)
 
 /* -- a short message, at once ----------------------------------------------- */
 
+/* Header and body in one call; as io_recv. A short body is copied once more, for
+ * a call that gathers costs more than that. */
+static ssize_t take_exactly(chute_conn *conn, size_t head_len, void *body,
+                            size_t len)
+{
+    unsigned char head[FRAME_MAX];
+    struct iovec all = {.iov_base = conn->look, .iov_len = head_len + len};
+    struct iovec to[2] = {
+        {.iov_base = head, .iov_len = head_len},
+        {.iov_base = body, .iov_len = len},
+    };
+
+    if (len > COPIED_MAX)
+        return io_recv(conn->fd, to, 2);
+    ssize_t n = io_recv(conn->fd, &all, 1);
+    if (n == (ssize_t)(head_len + len) && len > 0)
+        memcpy(body, conn->look + head_len, len);
+    return n;
+}
+
 /* Take what has been found to be there: header and body. */
 static int take_at_once(chute_conn *conn, struct place *place,
                         const struct ahead *ahead, pid_t pid)
 {
-    unsigned char head[FRAME_MAX];
     size_t len = (size_t)ahead->len;
     struct message *m = NULL;
 
@@ -215,11 +250,8 @@ static int take_at_once(chute_conn *conn, struct place *place,
             return fail(CHUTE_ENOMEM);
         m->len = m->have = len;
     }
-    struct iovec to[2] = {
-        {.iov_base = head, .iov_len = ahead->head_len},
-        {.iov_base = m ? m->data : place->buf, .iov_len = len},
-    };
-    ssize_t n = io_recv(conn->fd, to, 2);
+    void *body = m ? m->data : place->buf;
+    ssize_t n = take_exactly(conn, ahead->head_len, body, len);
     if (n == (ssize_t)(ahead->head_len + len)) {
         conn_look_taken(conn);
         place->len = len;
@@ -233,15 +265,29 @@ static int take_at_once(chute_conn *conn, struct place *place,
 
 /* -- a message in steps ----------------------------------------------------- */
 
+/* Let a long body arrive where the caller wants to have it. */
+static void lend(struct message **m, struct place *place)
+{
+    if (!place->wants_message && (*m)->have == 0 && !message_lent(*m) &&
+        message_missing(*m) == 0 && (*m)->len >= LENT_MIN &&
+        !too_long(place, (*m)->len) && message_lend(m, place->buf))
+        place->lent = *m;
+}
+
 /* Take what is there of a message. 0: it is whole. -EAGAIN: nothing more is
  * there. CHUTE_EPARTIAL: nothing more will come. */
-static int fill(int fd, struct message **m, int64_t deadline)
+static int fill(int fd, struct message **m, struct place *place,
+                int64_t deadline)
 {
     size_t clock_at = (*m)->have + CLOCK_BYTES;
     struct iovec to;
     int r;
 
-    while ((r = message_want(m, &to)) > 0) {
+    for (;;) {
+        lend(m, place);
+        r = message_want(m, &to);
+        if (r <= 0)
+            return r;
         if ((*m)->have >= clock_at) {
             if (plat_expired(deadline))
                 return -ETIMEDOUT;
@@ -251,8 +297,8 @@ static int fill(int fd, struct message **m, int64_t deadline)
         if (n <= 0)
             return n < 0 ? (int)n : fail(CHUTE_EPARTIAL);
         message_got(*m, (size_t)n);
+        place->moved = true;
     }
-    return r;
 }
 
 /* Go on with conn->part, or begin. */
@@ -266,14 +312,16 @@ static int take_in_steps(chute_conn *conn, struct place *place, pid_t pid,
     conn->part = NULL;
     m->max_len = conn->max_len;
     set_receiving(conn, SHM_BUSY);
-    int r = fill(conn->fd, &m, deadline);
+    int r = fill(conn->fd, &m, place, deadline);
     if (r == 0) {
+        place->lent = NULL;
         set_receiving(conn, SHM_WHOLE);
         if (m->announced)
             wake_the_others(conn);
         return deliver(conn, m, place);
     }
     if (r == CHUTE_EPARTIAL || r == CHUTE_EPROTO || r == CHUTE_EOVERSIZE) {
+        place->lent = NULL;
         message_free(m);
         (void)lose_receiving(conn);
         return r;
@@ -312,6 +360,13 @@ static int take_handle(chute_conn *conn, struct place *place)
 
 /* -- for conn-recv.c -------------------------------------------------------- */
 
+/* Whether the message that has begun is on its way into another thread's
+ * buffer, who waits for the rest of it. */
+static bool of_another_thread(const chute_conn *conn, const struct place *place)
+{
+    return conn->part && conn->part != place->lent && message_lent(conn->part);
+}
+
 /* Take the next message, or go on with it. Under recv_lock. */
 static int take(chute_conn *conn, struct place *place, pid_t pid,
                 int64_t deadline)
@@ -327,6 +382,8 @@ static int take(chute_conn *conn, struct place *place, pid_t pid,
     int r = may_receive(conn);
     if (r != 0)
         return r;
+    if (of_another_thread(conn, place))
+        return -EAGAIN;
     if (conn->part) {
         known = message_missing(conn->part) == 0;
         ahead.len = conn->part->len;
@@ -378,12 +435,22 @@ int conn_take(chute_conn *conn, struct place *place, pid_t pid,
     if (r == -EAGAIN) {
         bool kept = atomic_load_explicit(&conn->own->receiving,
                                          memory_order_relaxed) == SHM_KEPT;
-        *ret_missing = conn->part ? TAKE_MISSES_REST
-                       : kept     ? TAKE_MISSES_OTHERS
-                                  : TAKE_MISSES_ALL;
+        *ret_missing = of_another_thread(conn, place) ? TAKE_MISSES_OTHERS
+                       : conn->part                   ? TAKE_MISSES_REST
+                       : kept                         ? TAKE_MISSES_OTHERS
+                                                      : TAKE_MISSES_ALL;
     }
     lock_drop_guarded(&conn->own->recv_lock, &conn->recv_guard);
     return r;
+}
+
+void conn_take_leave(chute_conn *conn, struct place *place)
+{
+    if (!place->lent)
+        return;
+    message_unlend(place->lent);
+    place->lent = NULL;
+    wake_the_others(conn);
 }
 
 void conn_take_back(chute_conn *conn, struct message *m)

@@ -18,6 +18,7 @@
 
 #include "chute/conn.h"
 #include "ipc/message.h"
+#include "ipc/spin.h"
 #include "plat/io.h"
 #include "shm/layout.h"
 #include "shm/lock.h"
@@ -44,6 +45,7 @@ struct chute_conn {
     struct shm_conn *peer;
 
     struct lock_guard recv_guard; /* of own->recv_lock */
+    struct spin recv_spin, send_spin;
 
     /* All under own->recv_lock, but for a glance at kept_by. */
     struct message *part;  /* the beginning of the next message */
@@ -89,6 +91,8 @@ struct place {
     size_t cap;
     size_t len;              /* out: the message's length */
     struct message *message; /* out, if wanted */
+    struct message *lent;    /* whose body is on its way into buf */
+    bool moved;              /* out: bytes have been taken */
 };
 
 /* Take the next message, as far as that goes without waiting. 0 or an error of
@@ -100,6 +104,9 @@ enum take_missing {
 };
 int conn_take(chute_conn *conn, struct place *place, pid_t pid,
               int64_t deadline, enum take_missing *ret_missing);
+
+/* Leave without the rest of the message that was on its way into the buffer. */
+void conn_take_leave(chute_conn *conn, struct place *place);
 
 /* Put a message back: it is the next one again. */
 void conn_take_back(chute_conn *conn, struct message *m);

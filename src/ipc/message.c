@@ -5,7 +5,10 @@
  * is the length known.
  *
  * Memory for the body grows with what has arrived, by doubling. A header that
- * promises a lot costs a first piece, and no more until it is filled.
+ * promises a lot costs a first piece, and no more until it is filled. Where the
+ * receiver has a buffer of his own that is large enough, the body can go there,
+ * and is not copied a second time (message_lend). Then the memory for it is only
+ * reserved: no page of it is touched, unless the receiver leaves too early.
  */
 #include <stdint.h>
 #include <string.h>
@@ -85,12 +88,13 @@ int message_want(struct message **m, struct iovec *ret_to)
     }
     if ((*m)->have == (*m)->len)
         return 0;
-    if ((*m)->have == (*m)->cap) {
+    unsigned char *lent = message_lent(*m);
+    if (!lent && (*m)->have == (*m)->cap) {
         int r = grow(m);
         if (r < 0)
             return r;
     }
-    ret_to->iov_base = (*m)->data + (*m)->have;
+    ret_to->iov_base = (lent ? lent : (*m)->data) + (*m)->have;
     ret_to->iov_len = (*m)->cap - (*m)->have;
     return 1;
 }
@@ -101,4 +105,23 @@ void message_got(struct message *m, size_t n)
         m->n_head += n;
     else
         m->have += n;
+}
+
+bool message_lend(struct message **m, void *buf)
+{
+    struct message *grown = mem_realloc(*m, sizeof *grown + (*m)->len);
+
+    if (!grown)
+        return false;
+    grown->cap = grown->len;
+    atomic_store_explicit(&grown->lent, buf, memory_order_relaxed);
+    *m = grown;
+    return true;
+}
+
+void message_unlend(struct message *m)
+{
+    memcpy(m->data, message_lent(m), m->have);
+    /* release: pairs with the acquire in message_lent(). */
+    atomic_store_explicit(&m->lent, NULL, memory_order_release);
 }

@@ -4,6 +4,7 @@
 #ifndef IPC_MESSAGE_H
 #define IPC_MESSAGE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,6 +22,8 @@ struct message {
     size_t len;           /* what the header says, once all of it is here */
     size_t have;          /* bytes of the body that are here */
     size_t cap;           /* bytes of the body that have a place */
+    /* A caller's memory, where the body goes for as long as he waits for it. */
+    unsigned char *_Atomic lent;
     unsigned char head[FRAME_MAX];
     unsigned char data[];
 };
@@ -42,5 +45,20 @@ int message_want(struct message **m, struct iovec *ret_to);
 
 /* n bytes have gone where message_want said. */
 void message_got(struct message *m, size_t n);
+
+/* Let the body, of which the length is known and nothing has come, go into buf,
+ * which has room for it. Memory for what would come if the caller had to take
+ * buf back is had before; if there is none, nothing changes. May move *m. */
+bool message_lend(struct message **m, void *buf);
+
+/* Take buf back: what has come moves into the message. By the lender alone, who
+ * needs no lock for it: until then nobody else does anything to the message. */
+void message_unlend(struct message *m);
+
+static inline unsigned char *message_lent(const struct message *m)
+{
+    /* acquire: pairs with the release in message_unlend(). */
+    return atomic_load_explicit(&m->lent, memory_order_acquire);
+}
 
 #endif

@@ -36,9 +36,9 @@ ssize_t io_send(int fd, struct iovec *parts, int n_parts);
  * the end. -EAGAIN: nothing is there. */
 ssize_t io_recv(int fd, struct iovec *parts, int n_parts);
 
-/* The same without taking it. *ret_carries: descriptors travel with the last of
- * these bytes, or more exactly with what was sent together with it: a look goes
- * no further. (Taken by io_recv, they are closed.) */
+/* The same without taking it. A look goes no further than a byte with which
+ * descriptors travel. *ret_carries: there is one byte, and some do. (Taken by
+ * io_recv, they are closed.) */
 ssize_t io_peek(int fd, void *buf, size_t cap, bool *ret_carries);
 
 /* -- descriptors that travel ----------------------------------------------- */

@@ -55,6 +55,8 @@ int fault(const char *site, int error)
 }
 #endif
 
+#define MAX_LENT 4096 /* of a caller's buffer, see fill_message() */
+
 static const unsigned char nonces[2][AUTH_NONCE] = {"server", "client"};
 
 static void begin(struct auth *a, bool server, uint8_t how)
@@ -124,17 +126,18 @@ static void next_change(struct line *line)
 
 static void spoil(struct line *line, uint8_t *bytes, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (line->until == SIZE_MAX)
-            return;
-        if (line->until-- > 0)
-            continue;
-        bytes[i] ^= line->changes[1];
+    size_t at = 0;
+
+    while (line->until < n - at) {
+        at += line->until;
+        bytes[at++] ^= line->changes[1];
         line->changed |= line->changes[1] != 0;
         line->changes += 2;
         line->n_changes -= 2;
         next_change(line);
     }
+    if (line->until != SIZE_MAX)
+        line->until -= n - at;
 }
 
 static int carry(struct line *line, struct auth *from, struct auth *to, int r,
@@ -190,24 +193,41 @@ static void read_header(const uint8_t *data, size_t len)
     REQUIRE(n <= head_len && (n != head_len || !memcmp(again, data, n)));
 }
 
-/* As conn-take.c fills a message, with what max_message allows. */
-static void fill_message(const uint8_t *data, size_t len)
+/* As conn-take.c fills a message, with what max_message allows, and what a
+ * caller's buffer has room for. It may be lent from the beginning, and taken
+ * back in the middle. */
+static void fill_message(const uint8_t *data, size_t len, uint8_t how)
 {
+    static unsigned char buf[MAX_LENT];
     struct message *m = message_new(0, 1);
+    size_t until = how & 1 ? len / 2 : 0; /* taken back when this is left */
+    const uint8_t *body = NULL;
     struct iovec to;
     int r;
 
     REQUIRE(m != NULL);
-    m->max_len = UINT64_C(64) << 20;
-    while ((r = message_want(&m, &to)) > 0 && len > 0) {
+    m->max_len = how & 2 ? UINT64_C(64) << 20 : MAX_LENT;
+    for (;;) {
+        bool begins = message_missing(m) == 0 && !body;
+        if (begins)
+            body = data;
+        if (begins && (how & 4) && m->len <= sizeof buf)
+            REQUIRE(message_lend(&m, buf));
+        r = message_want(&m, &to);
+        if (r <= 0 || len == 0)
+            break;
         size_t n = to.iov_len < len ? to.iov_len : len;
-        REQUIRE(n > 0 && m->cap <= 65536 + 2 * m->have);
+        REQUIRE(n > 0 && (message_lent(m) || m->cap <= 65536 + 2 * m->have));
         memcpy(to.iov_base, data, n);
         message_got(m, n);
         data += n;
         len -= n;
+        if (message_lent(m) && len <= until)
+            message_unlend(m);
     }
     REQUIRE(r >= 0 || r == CHUTE_EPROTO || r == CHUTE_EOVERSIZE);
+    if (body && m->have)
+        REQUIRE(!memcmp(message_lent(m) ? buf : m->data, body, m->have));
     message_free(m);
 }
 
@@ -218,7 +238,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     uint8_t how = data[0];
     if (how & 16) {
         read_header(data + 1, len - 1);
-        fill_message(data + 1, len - 1);
+        fill_message(data + 1, len - 1, how);
         meet_stranger(data + 1, len - 1, how);
     } else {
         talk(data + 1, len - 1, how);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -451,4 +452,170 @@ TEST(another_thread_may_finish_what_one_began)
     send_raw(p.a, "ves", 3);
     CHECK_OK(pthread_join(thread, NULL));
     free_pipe(p);
+}
+
+/* -- a long message on its way into a caller's buffer ----------------------- */
+
+#define LONG_LEN 100000
+#define HALF_LEN 50000
+
+static unsigned char long_message[4 + LONG_LEN];
+
+/* A pipe with the first half of a message; the other half is still with us. */
+static void send_half(void)
+{
+    shared_pipe = new_pipe(0);
+    memcpy(long_message, "\0\1\x86\xa0", 4);
+    make_message(long_message + 4, LONG_LEN, 7);
+    send_raw(shared_pipe.a, long_message, HALF_LEN);
+}
+
+static void send_other_half(void)
+{
+    send_raw(shared_pipe.a, long_message + HALF_LEN,
+             sizeof long_message - HALF_LEN);
+}
+
+/* In a buffer of its own, of just the length, so that a sanitizer sees what is
+ * written into it once it is gone. */
+static int recv_long(int64_t timeout_ns)
+{
+    size_t len = 0;
+    unsigned char *buf = malloc(LONG_LEN);
+
+    CHECK(buf != NULL);
+    int r =
+        chute_conn_recv_bytes(shared_pipe.b, buf, LONG_LEN, &len, timeout_ns);
+    if (r == 0) {
+        CHECK_EQ(len, LONG_LEN);
+        check_message(buf, len);
+    }
+    free(buf);
+    return r;
+}
+
+TEST(who_leaves_in_the_middle_takes_his_buffer_with_him)
+{
+    send_half();
+    CHECK_ERR(recv_long(CHUTE_NOWAIT), CHUTE_ETIMEDOUT);
+    CHECK_ERR(recv_long(CHUTE_MS(1)), CHUTE_ETIMEDOUT);
+    send_other_half();
+    CHECK_OK(recv_long(CHUTE_NOWAIT));
+    free_pipe(shared_pipe);
+}
+
+TEST(who_left_in_the_middle_finds_it_as_a_value)
+{
+    chute_value *v;
+
+    send_half();
+    CHECK_ERR(recv_long(CHUTE_NOWAIT), CHUTE_ETIMEDOUT);
+    send_other_half();
+    CHECK(chute_conn_recv(shared_pipe.b, &v, CHUTE_NOWAIT) < 0);
+    CHECK_EQ(chute_value_len(v), LONG_LEN);
+    chute_value_free(v);
+    free_pipe(shared_pipe);
+}
+
+static void *recv_long_in_time(void *timeout_ns)
+{
+    return (void *)(intptr_t)recv_long(*(int64_t *)timeout_ns);
+}
+
+static pthread_t wait_for_long(int64_t *timeout_ns)
+{
+    pthread_t thread;
+
+    CHECK_OK(pthread_create(&thread, NULL, recv_long_in_time, timeout_ns));
+    await_state(&shared_pipe.b->own->receiving, SHM_KEPT);
+    return thread;
+}
+
+TEST(a_thread_waits_for_who_has_a_message_half_in_his_buffer)
+{
+    int64_t for_ever = CHUTE_FOREVER;
+    void *r;
+
+    send_half();
+    pthread_t thread = wait_for_long(&for_ever);
+    CHECK_ERR(recv_long(CHUTE_NOWAIT), CHUTE_ETIMEDOUT);
+    CHECK_ERR(recv_long(CHUTE_MS(5)), CHUTE_ETIMEDOUT);
+    send_other_half();
+    send_text(shared_pipe.a, "next");
+    check_text(shared_pipe.b, "next");
+    CHECK_OK(pthread_join(thread, &r));
+    CHECK(r == NULL);
+    free_pipe(shared_pipe);
+}
+
+TEST(a_thread_goes_on_after_who_has_left_in_the_middle)
+{
+    int64_t not_long = CHUTE_MS(30);
+    void *r;
+
+    send_half();
+    pthread_t thread = wait_for_long(&not_long);
+    pthread_t heir;
+    int64_t for_ever = CHUTE_FOREVER;
+    CHECK_OK(pthread_create(&heir, NULL, recv_long_in_time, &for_ever));
+    CHECK_OK(pthread_join(thread, &r));
+    CHECK_ERR((int)(intptr_t)r, CHUTE_ETIMEDOUT);
+    send_other_half();
+    CHECK_OK(pthread_join(heir, &r));
+    CHECK(r == NULL);
+    free_pipe(shared_pipe);
+}
+
+static int recv_nothing_of_it(void *arg)
+{
+    (void)arg;
+    CHECK_ERR(recv_long(CHUTE_MS(5)), CHUTE_ETIMEDOUT);
+    chute_conn_free(shared_pipe.b);
+    return 0;
+}
+
+TEST(a_child_made_in_the_middle_leaves_its_parents_buffer_alone)
+{
+    int64_t for_ever = CHUTE_FOREVER;
+    void *r;
+
+    send_half();
+    pthread_t thread = wait_for_long(&for_ever);
+    join(start(recv_nothing_of_it, NULL));
+    send_other_half();
+    CHECK_OK(pthread_join(thread, &r));
+    CHECK(r == NULL);
+    free_pipe(shared_pipe);
+}
+
+/* Threads that take long messages with little time, into buffers that go. */
+static _Atomic int n_left;
+
+static void *recv_hastily(void *arg)
+{
+    uint32_t state = (uint32_t)(uintptr_t)arg;
+
+    while (atomic_load(&n_left) > 0) {
+        int r = recv_long(1000 * (next_random(&state) % 300));
+        CHECK(r == 0 || r == CHUTE_ETIMEDOUT);
+        if (r == 0)
+            atomic_fetch_sub(&n_left, 1);
+    }
+    return NULL;
+}
+
+TEST(hasty_threads_get_long_messages_whole)
+{
+    pthread_t threads[3];
+
+    n_left = 300;
+    shared_pipe = new_pipe(0);
+    for (uintptr_t i = 0; i < 3; i++)
+        CHECK_OK(
+            pthread_create(&threads[i], NULL, recv_hastily, (void *)(i + 1)));
+    for (int i = 0; i < 300; i++)
+        CHECK_OK(send_message(shared_pipe.a, LONG_LEN, (uint32_t)i));
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(pthread_join(threads[i], NULL));
+    free_pipe(shared_pipe);
 }

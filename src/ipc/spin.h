@@ -1,0 +1,37 @@
+/* spin.h - whether to look again at once, or to sleep. See spin.c. */
+#ifndef IPC_SPIN_H
+#define IPC_SPIN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Nobody spins longer than this in one wait. */
+#define SPIN_NS INT64_C(100000)
+
+/* What a handle remembers of its waits in one direction. All zero: nothing. */
+struct spin {
+    _Atomic int credit;
+};
+
+/* One wait. All zero: it has not begun. */
+struct spin_wait {
+    int64_t begun;
+    unsigned n_looks;
+    bool spins;
+};
+
+/* There was nothing: whether to look again without sleeping first. The first
+ * such call begins the wait. */
+bool spin_again(const struct spin *spin, struct spin_wait *wait,
+                int64_t deadline);
+
+/* The wait is over, however; nothing if there was none. Another may begin. */
+void spin_learn(struct spin *spin, struct spin_wait *wait);
+
+/* The same for a clock of one's own, and whether there is more than one CPU. */
+bool spin_again_at(const struct spin *spin, struct spin_wait *wait,
+                   int64_t deadline, int64_t now, bool others_run);
+void spin_learn_at(struct spin *spin, struct spin_wait *wait, int64_t now);
+
+#endif

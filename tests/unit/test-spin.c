@@ -1,0 +1,97 @@
+/* test-spin.c - when a wait looks again at once, and when it sleeps; by a clock
+ * of the tests' own.
+ */
+#include "ipc/spin.h"
+#include "plat/plat.h"
+#include "test.h"
+
+static struct spin spin;
+static int64_t now = 1000;
+
+/* A wait that is over after so many nanoseconds; how long it would spin. */
+static int64_t wait_for(int64_t ns)
+{
+    struct spin_wait wait = {0};
+    int64_t begun = now, spun = 0;
+
+    for (; now - begun < ns; now += 500)
+        if (spin_again_at(&spin, &wait, PLAT_NEVER, now, true))
+            spun = now - begun + 500;
+    spin_learn_at(&spin, &wait, now);
+    return spun;
+}
+
+TEST(the_first_waits_sleep)
+{
+    CHECK_EQ(wait_for(2000), 0);
+    CHECK_EQ(wait_for(2000), 0);
+    CHECK_EQ(wait_for(2000), 2000);
+}
+
+TEST(long_waits_never_spin)
+{
+    for (int i = 0; i < 100; i++)
+        CHECK_EQ(wait_for(2 * SPIN_NS), 0);
+}
+
+TEST(a_spin_has_an_end_and_has_to_be_earned_again)
+{
+    for (int i = 0; i < 100; i++)
+        (void)wait_for(2000);
+    /* The credit of a long conversation is for two disappointments. */
+    CHECK_EQ(wait_for(1000 * SPIN_NS), SPIN_NS);
+    CHECK_EQ(wait_for(1000 * SPIN_NS), SPIN_NS);
+    CHECK_EQ(wait_for(1000 * SPIN_NS), 0);
+    CHECK_EQ(wait_for(2000), 0);
+    CHECK_EQ(wait_for(2000), 0);
+    CHECK_EQ(wait_for(2000), 2000);
+}
+
+TEST(every_other_wait_long_spins_for_a_third_of_the_time_at_most)
+{
+    int64_t spun = 0, begun = now;
+
+    for (int i = 0; i < 1000; i++)
+        spun += wait_for(i % 2 ? 2000 : 2 * SPIN_NS);
+    CHECK(spun < (now - begun) / 3);
+}
+
+TEST(on_one_processor_nobody_spins)
+{
+    struct spin_wait wait = {0};
+
+    for (int i = 0; i < 10; i++)
+        (void)wait_for(2000);
+    CHECK(!spin_again_at(&spin, &wait, PLAT_NEVER, now, false));
+    CHECK(!spin_again_at(&spin, &wait, PLAT_NEVER, now + 1, true));
+}
+
+TEST(nobody_spins_past_his_deadline)
+{
+    struct spin_wait wait = {0};
+
+    for (int i = 0; i < 10; i++)
+        (void)wait_for(2000);
+    CHECK(spin_again_at(&spin, &wait, now + 10, now, true));
+    CHECK(!spin_again_at(&spin, &wait, now + 10, now + 10, true));
+    /* CHUTE_NOWAIT's deadline does not even begin. */
+    wait = (struct spin_wait){0};
+    CHECK(!spin_again(&spin, &wait, 0));
+    CHECK_EQ(wait.begun, 0);
+}
+
+TEST(what_has_not_begun_teaches_nothing)
+{
+    struct spin_wait wait = {0};
+
+    (void)wait_for(2000);
+    for (int i = 0; i < 10; i++)
+        spin_learn(&spin, &wait);
+    CHECK_EQ(atomic_load(&spin.credit), 1);
+}
+
+TEST(there_are_processors)
+{
+    CHECK(plat_processors() >= 1);
+    CHECK_EQ(plat_processors(), plat_processors());
+}
