@@ -9,10 +9,36 @@
 #include <errno.h>
 
 #include "base/fail.h"
+#include "ipc/spin.h"
 #include "net/address.h"
 #include "net/auth.h"
 #include "net/options.h"
 #include "net/socket.h"
+
+/* Of all handshakes of this process: whether servers answer at once. */
+static struct spin spin;
+
+/* Wait for what the handshake wants, or a part of it. As socket_recv, and
+ * -ETIMEDOUT; -EINTR only if that is wanted. */
+static int recv_some(int fd, void *buf, size_t len, int64_t deadline,
+                     bool interruptible)
+{
+    struct spin_wait wait = {0};
+    int r;
+
+    for (;;) {
+        r = socket_recv(fd, buf, len);
+        if (r != -EAGAIN)
+            break;
+        if (!interruptible && spin_again(&spin, &wait, deadline))
+            continue;
+        r = socket_wait(fd, deadline);
+        if (r < 0 && (r != -EINTR || interruptible))
+            break;
+    }
+    spin_learn(&spin, &wait);
+    return r;
+}
 
 static int talk(int fd, struct auth *a, int64_t deadline, bool interruptible)
 {
@@ -20,15 +46,9 @@ static int talk(int fd, struct auth *a, int64_t deadline, bool interruptible)
     int r;
 
     for (;;) {
-        r = socket_recv(fd, bytes, auth_wants(a));
-        if (r == -EAGAIN) {
-            r = socket_wait(fd, deadline);
-            if (r == -EINTR && !interruptible)
-                r = 0;
-            if (r < 0)
-                return r;
-            continue;
-        }
+        r = recv_some(fd, bytes, auth_wants(a), deadline, interruptible);
+        if (r == -ETIMEDOUT || r == -EINTR)
+            return r;
         if (r == 0 || r == -ECONNRESET)
             return fail(CHUTE_EOF);
         if (r < 0)
@@ -81,6 +101,7 @@ int chute_connect(chute_conn **ret_conn, const char *text,
 {
     struct chute_net_options options;
     struct address addresses[ADDRESSES_MAX];
+    chute_conn *conn = NULL;
     int64_t deadline;
     int fd = -1;
 
@@ -98,11 +119,16 @@ int chute_connect(chute_conn **ret_conn, const char *text,
                         (options.flags & CHUTE_INTERRUPTIBLE) != 0, &fd);
     if (r == 0 && !(options.flags & CHUTE_ANY_USER))
         r = socket_check_user(fd);
+    /* The connection first: while it is made the server moves on. */
+    if (r == 0)
+        r = chute_conn_of_fd(&conn, fd, &for_conn);
     if (r == 0 && options.authkey)
         r = authenticate(fd, &options, deadline);
     if (r == 0)
-        r = chute_conn_of_fd(ret_conn, fd, &for_conn);
-    if (r < 0)
+        *ret_conn = conn;
+    else if (conn)
+        chute_conn_free(conn);
+    else
         socket_close(fd);
     net_options_done(&options);
     return r;

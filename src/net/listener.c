@@ -18,7 +18,8 @@
  *             turn newcomers away instead would let max_pending silent ones
  *             close the door for the whole timeout.
  *   memory    sizeof(struct pending), nothing else
- *   work      a step reads what the handshake wants, never more
+ *   work      a step reads what the handshake wants, never more, and there are
+ *             four messages at most
  *
  * The list is in the order of arrival, so its head has the nearest deadline.
  *
@@ -43,6 +44,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/options.h"
+#include "ipc/spin.h"
 #include "net/address.h"
 #include "net/auth.h"
 #include "net/options.h"
@@ -66,6 +68,7 @@ struct chute_listener {
     pid_t pid; /* whose set and pending they are */
     struct chute_net_options options;
     struct place place;
+    struct spin spin; /* of who has `taken` it */
     char address[ADDRESS_TEXT_MAX];
     struct pending *oldest, *newest; /* whose thread has `taken` the set */
 
@@ -212,27 +215,38 @@ static int admit(chute_listener *l, chute_conn **ret_conn)
                               : welcome(l, fd, &peer, ret_conn);
 }
 
-/* A step of a handshake. 1 with a connection; 0. */
-static int advance(chute_listener *l, struct pending *p, chute_conn **ret_conn)
+/* A step of a handshake: a piece of a message. 1: it is through; 0: go on;
+ * -EAGAIN: nothing more is there; else why the peer has to go. */
+static int step(struct pending *p)
 {
     unsigned char bytes[AUTH_FRAME_MAX + 4];
     int r = socket_recv(p->fd, bytes, auth_wants(&p->auth));
 
-    if (r == -EAGAIN || r == -EINTR)
-        return 0;
-    if (r <= 0) {
-        refuse(l, p, r < 0 ? r : CHUTE_EAUTH);
-        return 0;
-    }
+    if (r == -EINTR)
+        return -EAGAIN;
+    if (r <= 0)
+        return r < 0 ? r : CHUTE_EAUTH;
     r = auth_feed(&p->auth, bytes, (size_t)r);
     int sent = socket_send_all(p->fd, p->auth.out, p->auth.n_out);
     p->auth.n_out = 0;
-    if (r < 0 || sent < 0) {
-        refuse(l, p, r < 0 ? r : CHUTE_EPIPE);
+    return r < 0 || sent == 0 ? r : CHUTE_EPIPE;
+}
+
+/* Go as far as what is there allows. 1 with a connection; 0. */
+static int advance(chute_listener *l, struct pending *p, chute_conn **ret_conn)
+{
+    int r;
+
+    /* A handshake is four messages at most, so this has an end. */
+    do
+        r = step(p);
+    while (r == 0);
+    if (r == -EAGAIN)
+        return 0;
+    if (r < 0) {
+        refuse(l, p, r);
         return 0;
     }
-    if (r == 0)
-        return 0;
     int fd = p->fd;
     struct address peer = p->peer;
     set_remove(l->set, fd);
@@ -342,8 +356,17 @@ static int wait_for_some(chute_listener *l, int64_t deadline,
     refuse_the_late(l);
     if (l->oldest && l->oldest->deadline < deadline)
         deadline = l->oldest->deadline;
-    int r = set_wait(l->set, what, deadline);
-    if (r == -EINTR && !(l->options.flags & CHUTE_INTERRUPTIBLE))
+    bool interruptible = (l->options.flags & CHUTE_INTERRUPTIBLE) != 0;
+    struct spin_wait wait = {0};
+    int r;
+
+    do
+        r = set_wait(l->set, what, 0);
+    while (r == 0 && !interruptible && spin_again(&l->spin, &wait, deadline));
+    if (r == 0 && deadline > 0)
+        r = set_wait(l->set, what, deadline);
+    spin_learn(&l->spin, &wait);
+    if (r == -EINTR && !interruptible)
         r = 0;
     return r;
 }

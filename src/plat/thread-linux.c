@@ -19,7 +19,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/futex.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -148,21 +147,6 @@ bool plat_alive(uint32_t tid)
 bool plat_thread_alive(pid_t pid, uint32_t tid)
 {
     return syscall(SYS_tgkill, pid, tid, 0) == 0 || errno != ESRCH;
-}
-
-int plat_processors(void)
-{
-    static _Atomic int known;
-    int n = atomic_load_explicit(&known, memory_order_relaxed);
-    cpu_set_t set;
-
-    if (n == 0) {
-        /* It fails where there are more than a thousand. */
-        n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
-                                                        : CPU_SETSIZE;
-        atomic_store_explicit(&known, n, memory_order_relaxed);
-    }
-    return n;
 }
 
 int plat_wait(_Atomic uint32_t *word, uint32_t seen, int64_t deadline)

@@ -6,7 +6,6 @@
  */
 #define _GNU_SOURCE /* CLOCK_MONOTONIC_COARSE */
 #include <errno.h>
-#include <sched.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -52,11 +51,6 @@ int plat_deadline(int64_t timeout_ns, int64_t *ret_deadline)
     *ret_deadline =
         timeout_ns > PLAT_NEVER - 1 - now ? PLAT_NEVER : now + timeout_ns;
     return 0;
-}
-
-void plat_yield(void)
-{
-    sched_yield();
 }
 
 size_t plat_page(void)
