@@ -82,7 +82,8 @@ CHUTE_API int chute_listener_last_accepted(chute_listener *listener, char *buf,
                                            size_t cap);
 
 /* For poll(2) and its like: readable when accept has something to do, which may
- * be a step of a handshake only; so follow it with CHUTE_NOWAIT. Borrowed.
+ * be a step of a handshake only, or to shut out a peer whose time is up; so
+ * follow it with CHUTE_NOWAIT. Borrowed.
  * Fork: another one in each process: ask again in a child. */
 CHUTE_API int chute_listener_fd(chute_listener *listener);
 

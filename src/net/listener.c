@@ -22,6 +22,9 @@
  *             four messages at most
  *
  * The list is in the order of arrival, so its head has the nearest deadline.
+ * Who waits for the set himself (chute_listener_fd) has to be woken for it too,
+ * so that the late are shut out: a timer in the set is set to it. Where nobody
+ * asks for the descriptor, nobody pays for the setting.
  *
  * `lock` makes accept, fd and free of several threads take turns; a thread that
  * waits for its turn heeds its deadline. `facts` guards the figures, so that
@@ -37,6 +40,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -65,7 +69,10 @@ struct pending {
 struct chute_listener {
     int fd;
     int set;
-    pid_t pid; /* whose set and pending they are */
+    int timer;               /* in the set, */
+    int64_t timer_at;        /* and what it is set to */
+    _Atomic bool is_watched; /* by somebody who has the set's descriptor */
+    pid_t pid;               /* whose set and pending they are */
     struct chute_net_options options;
     struct place place;
     struct spin spin; /* of who has `taken` it */
@@ -126,6 +133,18 @@ static void refuse_the_late(chute_listener *l)
 {
     while (l->oldest && l->oldest->deadline <= socket_now())
         refuse(l, l->oldest, CHUTE_ETIMEDOUT);
+}
+
+/* Let the set wake its watchers for the first deadline. */
+static void wind_timer(chute_listener *l)
+{
+    int64_t at = l->oldest ? l->oldest->deadline : SOCKET_NEVER;
+
+    if (at == l->timer_at ||
+        !atomic_load_explicit(&l->is_watched, memory_order_relaxed))
+        return;
+    set_timer(l->timer, at);
+    l->timer_at = at;
 }
 
 /* -- one peer --------------------------------------------------------------- */
@@ -270,16 +289,22 @@ static void make_locks(chute_listener *l)
 
 static int make_set(chute_listener *l)
 {
-    int set;
+    int set = -1, timer = -1;
     int r = set_new(&set);
 
-    if (r < 0)
-        return r;
-    r = set_add(set, l->fd, NULL);
+    if (r == 0)
+        r = set_timer_new(&timer);
+    if (r == 0)
+        r = set_add(set, timer, l);
+    if (r == 0)
+        r = set_add(set, l->fd, NULL);
     if (r < 0) {
+        socket_close(timer);
         socket_close(set);
         return r;
     }
+    l->timer = timer;
+    l->timer_at = SOCKET_NEVER;
     l->set = set;
     return 0;
 }
@@ -299,7 +324,9 @@ static void disinherit(chute_listener *l)
     }
     l->oldest = l->newest = NULL;
     socket_close(l->set);
-    l->set = -1;
+    socket_close(l->timer);
+    l->set = l->timer = -1;
+    atomic_store_explicit(&l->is_watched, false, memory_order_relaxed);
     l->n_pending = l->n_accepted = l->n_refused = 0;
     l->last_refusal = 0;
     l->pid = getpid();
@@ -354,6 +381,7 @@ static int wait_for_some(chute_listener *l, int64_t deadline,
                          void *what[SOCKET_EVENTS])
 {
     refuse_the_late(l);
+    wind_timer(l); /* or what has run off goes on waking us */
     if (l->oldest && l->oldest->deadline < deadline)
         deadline = l->oldest->deadline;
     bool interruptible = (l->options.flags & CHUTE_INTERRUPTIBLE) != 0;
@@ -382,7 +410,7 @@ static int move_on(chute_listener *l, void *const what[], int n,
         struct pending *p = what[i];
         if (!p)
             newcomers = true;
-        else
+        else if (what[i] != l) /* the timer */
             r = advance(l, p, ret_conn);
     }
     return r == 0 && newcomers ? admit(l, ret_conn) : r;
@@ -418,6 +446,7 @@ int chute_listener_accept(chute_listener *l, chute_conn **ret_conn,
     if (r < 0)
         return r;
     r = accept_one(l, deadline, ret_conn);
+    wind_timer(l);
     drop(l);
     return r;
 }
@@ -452,7 +481,7 @@ int chute_listener_new(chute_listener **ret_listener, const char *address,
     chute_listener *l = mem_zalloc(sizeof *l);
     if (!l)
         return fail(CHUTE_ENOMEM);
-    l->fd = l->set = -1;
+    l->fd = l->set = l->timer = -1;
     l->pid = getpid();
     make_locks(l);
     int r = net_options_take(&l->options, given);
@@ -480,6 +509,7 @@ chute_listener *chute_listener_free(chute_listener *l)
     while (l->oldest)
         refuse(l, l->oldest, CHUTE_EPIPE);
     socket_close(l->set);
+    socket_close(l->timer);
     socket_close(l->fd);
     place_leave(&l->place);
     net_options_done(&l->options);
@@ -517,12 +547,16 @@ int chute_listener_fd(chute_listener *l)
 {
     if (!l)
         return fail(CHUTE_EINVAL);
-    /* The set changes in a child only, and there at the first call. */
-    if (l->pid == getpid() && l->set >= 0)
-        return l->set;
-    int r = enter(l, SOCKET_NEVER);
+    /* The set changes in a child only, and there at the first call. Who is in
+     * accept meanwhile winds the timer when he leaves. */
+    bool is_ours = l->pid == getpid() && l->set >= 0;
+    if (is_ours)
+        atomic_store_explicit(&l->is_watched, true, memory_order_relaxed);
+    int r = enter(l, is_ours ? 0 : SOCKET_NEVER);
     if (r < 0)
-        return r;
+        return is_ours ? l->set : r;
+    atomic_store_explicit(&l->is_watched, true, memory_order_relaxed);
+    wind_timer(l);
     r = l->set;
     drop(l);
     return r;

@@ -21,6 +21,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -292,6 +293,30 @@ int set_add(int set, int fd, void *what)
 void set_remove(int set, int fd)
 {
     (void)epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL);
+}
+
+int set_timer_new(int *ret_timer)
+{
+    int timer =
+        fault("timerfd_create", EMFILE)
+            ? -1
+            : timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+    if (timer < 0)
+        return fail(-EMFILE);
+    *ret_timer = timer;
+    return 0;
+}
+
+void set_timer(int timer, int64_t deadline)
+{
+    struct itimerspec at = {.it_value = {0, 0}};
+
+    if (deadline != SOCKET_NEVER) {
+        at.it_value.tv_sec = (time_t)(deadline / SECOND);
+        at.it_value.tv_nsec = (long)(deadline % SECOND);
+    }
+    (void)timerfd_settime(timer, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
 int set_wait(int set, void *ret_what[SOCKET_EVENTS], int64_t deadline)

@@ -56,6 +56,11 @@ int set_new(int *ret_set);
 int set_add(int set, int fd, void *what);
 void set_remove(int set, int fd);
 
+/* A clock for a set: it can receive once the deadline it is set to has passed;
+ * SOCKET_NEVER lets it rest. */
+int set_timer_new(int *ret_timer);
+void set_timer(int timer, int64_t deadline);
+
 /* Those that can receive: how many, at most SOCKET_EVENTS, 0 if the time is up;
  * -EINTR. */
 int set_wait(int set, void *ret_what[SOCKET_EVENTS], int64_t deadline);

@@ -592,6 +592,66 @@ TEST(poll_and_nowait_are_enough)
     chute_listener_free(l);
 }
 
+/* Somebody who waits by poll alone, with no other reason to wake, shuts a silent
+ * peer out in time; and then nothing keeps on waking him. */
+TEST(the_descriptor_tells_that_a_handshake_is_over_time)
+{
+    struct chute_net_options options = with_key;
+    struct chute_listener_stats stats = {.size = sizeof stats};
+    chute_listener *l;
+    chute_conn *conn;
+
+    options.handshake_timeout_ns = CHUTE_MS(100);
+    CHECK_OK(chute_listener_new(&l, NULL, &options));
+    int first = connect_raw(l), second = -1;
+    /* The first is in its handshake before anybody asks for the descriptor. */
+    CHECK_ERR(chute_listener_accept(l, &conn, CHUTE_MS(1)), CHUTE_ETIMEDOUT);
+    struct pollfd one = {.fd = chute_listener_fd(l), .events = POLLIN};
+    for (uint64_t n = 1; n <= 2; n++) {
+        do {
+            CHECK_EQ(poll(&one, 1, 5000), 1);
+            CHECK_ERR(chute_listener_accept(l, &conn, CHUTE_NOWAIT),
+                      CHUTE_ETIMEDOUT);
+            CHECK_OK(chute_listener_stat(l, &stats));
+        } while (stats.n_pending > 0);
+        CHECK_EQ(stats.n_refused, n);
+        CHECK_EQ(stats.last_refusal, CHUTE_ETIMEDOUT);
+        CHECK_EQ(poll(&one, 1, 0), 0);
+        if (n == 1)
+            second = connect_raw(l);
+    }
+    CHECK_EQ(one.fd, chute_listener_fd(l));
+    close(first);
+    close(second);
+    chute_listener_free(l);
+}
+
+static int64_t cpu_ms(const struct rusage *usage)
+{
+    return (usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000 +
+           (usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1000;
+}
+
+/* A timer that has run off must not make an accept that waits spin. */
+TEST(accept_does_not_spin_on_the_timer)
+{
+    struct chute_net_options options = with_key;
+    chute_listener *l;
+    chute_conn *conn;
+    struct rusage before, after;
+
+    options.handshake_timeout_ns = CHUTE_MS(20);
+    CHECK_OK(chute_listener_new(&l, NULL, &options));
+    CHECK(chute_listener_fd(l) >= 0);
+    int fd = connect_raw(l);
+    CHECK_OK(getrusage(RUSAGE_SELF, &before));
+    CHECK_ERR(chute_listener_accept(l, &conn, CHUTE_MS(1000)), CHUTE_ETIMEDOUT);
+    CHECK_OK(getrusage(RUSAGE_SELF, &after));
+    CHECK(cpu_ms(&after) - cpu_ms(&before) < 250);
+    close(fd);
+    chute_listener_free(l);
+}
+
 TEST(more_than_max_message_ends_a_direction)
 {
     struct chute_net_options options = {.size = sizeof options,
