@@ -44,6 +44,9 @@ clang: ## the unit tests, built by clang
 pairings: build ## who meets whom: C and Python, each way, each handshake
 	@/usr/bin/python3 tests/conformance/net.py $(BUILD)/tests/conformance/net-driver --table
 
+pairings-large: build ## messages about 2 GiB; takes minutes, and up to 9 GiB of memory
+	@/usr/bin/python3 tests/conformance/large.py $(BUILD)/tests/conformance/large-driver
+
 torture: torture-builds ## kill at every instruction, at random, and when woken
 	@tests/torture/run $(TORTURED)
 
@@ -116,4 +119,4 @@ clean: ## remove what was built
 .PHONY: help demo check build conformance asan tsan tsan-long clang torture \
 	torture-short torture-long torture-peace torture-builds \
 	differential fuzz model mutants coverage bench bench-codec bench-net \
-	pairings format clean
+	pairings pairings-large format clean
