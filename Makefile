@@ -68,6 +68,9 @@ torture-builds: build
 	@CC=clang scripts/build $(BUILD)-clang --werror
 	@CC=clang scripts/build $(BUILD)-clang-O0 --werror --buildtype=debug
 
+torture-net: build ## kill peers at each system call, 10000 times in each of four tests
+	@CHUTE_TEST_OPS=10000 CHUTE_TEST_SLOW=20 $(BUILD)/tests/test-net-kill
+
 conformance: ## all of CPython's own tests that concern chute, on chute
 	@scripts/setup check
 	@scripts/build $(BUILD) --werror
@@ -117,6 +120,6 @@ clean: ## remove what was built
 		$(BUILD)-fuzz $(BUILD)-O0 $(BUILD)-clang-O0 $(BUILD)-coverage
 
 .PHONY: help demo check build conformance asan tsan tsan-long clang torture \
-	torture-short torture-long torture-peace torture-builds \
+	torture-short torture-long torture-peace torture-builds torture-net \
 	differential fuzz model mutants coverage bench bench-codec bench-net \
 	pairings pairings-large format clean
