@@ -70,7 +70,15 @@ static int no_such_verb(const char *word)
     return misused("there is no verb '%s'", word);
 }
 
-/* For completions: every option of a verb, a line each. Not in the help. */
+/* For completions, and not in the help: verbs, and the options of one, a line
+ * each, with tabs between the columns. */
+static int list_verbs(void)
+{
+    for (int i = 0; verbs[i]; i++)
+        printf("%s\t%s\n", verbs[i]->name, verbs[i]->summary);
+    return finish_output(DONE);
+}
+
 static int list_options(const char *name)
 {
     const struct verb *verb = find(name);
@@ -78,7 +86,10 @@ static int list_options(const char *name)
     if (!verb)
         return MISUSED;
     for (const struct option *o = verb->options; o->name; o++)
-        printf("--%s\t%s\t%s\n", o->name, o->arg ? o->arg : "", o->help);
+        printf("--%s\t%s%c\t%s\t%s\n", o->name, o->letter ? "-" : " ",
+               o->letter ? o->letter : ' ', o->arg ? o->arg : "", o->help);
+    printf("--quiet\t-q\t\tsay nothing but errors\n"
+           "--help\t-h\t\tshow help\n");
     return finish_output(DONE);
 }
 
@@ -104,6 +115,8 @@ int main(int argc, char **argv)
         printf("chute %s\n", chute_version());
         return finish_output(DONE);
     }
+    if (strcmp(word, "--verbs") == 0)
+        return list_verbs();
     if (strcmp(word, "--options") == 0 && argc == 3)
         return list_options(argv[2]);
     bool helping = strcmp(word, "help") == 0;
