@@ -5,6 +5,9 @@ OBJECTS := 1000000
 SECONDS := 120
 HOURS := 8
 MESSAGES := 100000000
+PREFIX := /usr/local
+DESTDIR :=
+INSTALL_BUILD := $(BUILD)-install
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -111,15 +114,27 @@ bench-net: ## measure connections beside CPython's and a bare socket
 	@scripts/build $(BUILD)-bench --buildtype=release
 	@bench/net.py $(BUILD)-bench/bench/net
 
+install: ## install into PREFIX=/usr/local, below DESTDIR
+	@scripts/setup tool
+	@[ ! -e $(INSTALL_BUILD)/build.ninja ] || \
+		meson configure $(INSTALL_BUILD) -Dprefix=$(PREFIX)
+	@scripts/build $(INSTALL_BUILD) --buildtype=release -Dtests=false \
+		--prefix=$(PREFIX)
+	@meson install --quiet --no-rebuild -C $(INSTALL_BUILD) \
+		$(if $(DESTDIR),--destdir $(abspath $(DESTDIR)),)
+
+uninstall: ## take away what make install has put there
+	@ninja --quiet -C $(INSTALL_BUILD) uninstall >/dev/null
+
 format: ## let clang-format put the sources right
 	@scripts/setup check
 	@git ls-files '*.[ch]' | grep -v unicode-table.h | xargs clang-format-14 -i
 
 clean: ## remove what was built
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang $(BUILD)-bench \
-		$(BUILD)-fuzz $(BUILD)-O0 $(BUILD)-clang-O0 $(BUILD)-coverage
+		$(BUILD)-fuzz $(BUILD)-O0 $(BUILD)-clang-O0 $(BUILD)-coverage $(INSTALL_BUILD)
 
 .PHONY: help demo check build conformance asan tsan tsan-long clang torture \
 	torture-short torture-long torture-peace torture-builds torture-net \
 	differential fuzz model mutants coverage bench bench-codec bench-net \
-	pairings pairings-large format clean
+	pairings pairings-large install uninstall format clean

@@ -43,23 +43,25 @@ static const char *owner_of(const struct stat *st)
     return number;
 }
 
-/* Lives until the program ends, which is soon. */
-static const char *nearest_name(const char *name)
+/* The one that was perhaps meant. */
+static chute_value *nearest_name(const char *name)
 {
-    chute_value *list;
     const char *names[1000];
+    chute_value *list, *near;
     int n = 0;
 
     if (chute_queue_list(&list) < 0)
         return NULL;
     for (size_t i = 0; i < chute_value_len(list) && n < 1000; i++)
         names[n++] = chute_value_str(chute_value_at(list, i));
-    return args_nearest(name, names, n);
+    const char *nearest = args_nearest(name, names, n);
+    near = nearest ? chute_str(nearest) : NULL;
+    chute_value_free(list);
+    return near;
 }
 
 static int explain_missing(const char *name)
 {
-    const char *near = nearest_name(name);
     struct stat st;
 
     if (stat(queues_dir(), &st) < 0 && secure_getenv("CHUTE_DIR")) {
@@ -68,13 +70,15 @@ static int explain_missing(const char *name)
                  queues_dir());
         return MISSING;
     }
+    chute_value *near = nearest_name(name);
     if (near)
         complain("there is no queue '%s' in %s; did you mean '%s'?", name,
-                 queues_dir(), near);
+                 queues_dir(), chute_value_str(near));
     else
         complain("there is no queue '%s' in %s; 'chute ls' shows those that "
                  "are there, 'chute create %s' makes it",
                  name, queues_dir(), name);
+    chute_value_free(near);
     return MISSING;
 }
 
