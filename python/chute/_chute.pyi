@@ -16,6 +16,21 @@ class _Stats(TypedDict):
     n_rescues: int
     n_deaths: int
     unlinked: bool
+    maxsize: int
+    memory: int
+    closed: bool
+    oldest_ns: int
+    n_put: int
+    n_got: int
+    n_bytes_put: int
+    n_bytes_got: int
+    n_items_most: int
+    n_full_waits: int
+    n_empty_waits: int
+    n_members: int
+    n_gone: int
+    put_owner: int
+    get_owner: int
 
 def forked() -> None: ...
 
@@ -28,8 +43,7 @@ class Queue(Generic[_T]):
     def _unlink(self, name: str, /) -> None: ...
     def _fd(self) -> int: ...
     def _shut_down(self) -> None: ...
-    def _put(self, obj: _T, block: bool = True,
-             timeout: float | None = None) -> bool: ...
+    def _n_put(self) -> int: ...
     def put(self, obj: _T, block: bool = True,
             timeout: float | None = None) -> None: ...
     def put_bytes(self, data: ReadableBuffer, block: bool = True,

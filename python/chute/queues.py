@@ -145,9 +145,9 @@ def unlink_queue(name):
 class JoinableQueue(Queue):
     """A queue that knows how many of its items are not done with.
 
-    They are counted by a second queue, of nothing: put adds one to it, before
-    the item, and task_done takes one out; so a kill does no harm to it either.
-    A producer killed between the two has added one too many.
+    The queue itself knows how many were put, at the instant that they were. How
+    many are done with is counted by a second queue, of nothing: task_done puts
+    something in, and takes it out. So a kill does no harm to the count.
     """
 
     # join looks at the count as often as this, in seconds: soon at first.
@@ -155,49 +155,34 @@ class JoinableQueue(Queue):
 
     def __init__(self, maxsize=0, *, ctx=None, memory=0):
         super().__init__(maxsize, ctx=ctx, memory=memory)
-        self._tasks = _chute.Queue()
-        self._tasks._make(0, 0)
+        self._done = _chute.Queue()
+        self._done._make(0, 0)
 
     def __getstate__(self):
-        return super().__getstate__(), DupFd(self._tasks._fd())
+        return super().__getstate__(), DupFd(self._done._fd())
 
     def __setstate__(self, state):
-        state, tasks = state
+        state, done = state
         super().__setstate__(state)
-        self._tasks = _chute.Queue()
-        _attach(self._tasks, tasks)
+        self._done = _chute.Queue()
+        _attach(self._done, done)
 
-    def put(self, obj, block=True, timeout=None):
-        self._count(self._put, obj, block, timeout)
-
-    def put_bytes(self, data, block=True, timeout=None):
-        self._count(self._put_bytes, data, block, timeout)
-
-    def _put_bytes(self, data, block, timeout):
-        super().put_bytes(data, block, timeout)
-        return True
-
-    def _count(self, put, what, block, timeout):
-        """Call put, which says whether it has put."""
-        self._tasks.put_bytes(b"")
-        has_put = False
-        try:
-            has_put = put(what, block, timeout)
-        finally:
-            if not has_put:
-                self._tasks.get_bytes(False)
+    def _all_done(self):
+        # In this order: both only grow, and the first is never ahead.
+        n_done = self._done._n_put()
+        return n_done >= self._n_put()
 
     def task_done(self):
         """Say that an item that was got has been dealt with."""
-        try:
-            self._tasks.get_bytes(False)
-        except Empty:
-            raise ValueError("task_done() called too many times") from None
+        if self._all_done():
+            raise ValueError("task_done() called too many times")
+        self._done.put_bytes(b"")
+        self._done.get_bytes(False)
 
     def join(self):
         """Wait until all items have been dealt with."""
         pause = self._SOON
-        while not self._tasks.empty():
+        while not self._all_done():
             time.sleep(pause)
             pause = min(2 * pause, self._LATER)
 

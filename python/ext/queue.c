@@ -230,39 +230,25 @@ static int report(struct queue_object *self, PyObject *object)
     return result ? 0 : -1;
 }
 
-/* 1, the object is in the queue; 0, it cannot be pickled, and the hook has dealt
- * with that; -1 with an exception. */
-static int put_object(struct queue_object *self, PyObject *const *given,
-                      Py_ssize_t n_given, PyObject *keywords)
+static PyObject *queue_put(PyObject *object, PyObject *const *given,
+                           Py_ssize_t n_given, PyObject *keywords)
 {
+    struct queue_object *self = cast(object);
     struct ext_timer timer;
     Py_buffer message;
     PyObject *args[3];
+    int r;
 
     if (ext_args_take(&put_args, given, n_given, keywords, args) < 0 ||
         enter(self) < 0 || take_timer(&timer, args[1], args[2]) < 0)
-        return -1;
-    if (ext_dumps(self->state, args[0], &message) < 0)
-        return report(self, args[0]);
-    int r = put(self, &message, &timer);
-    PyBuffer_Release(&message);
-    return r < 0 ? -1 : 1;
-}
-
-static PyObject *queue_put(PyObject *self, PyObject *const *given,
-                           Py_ssize_t n_given, PyObject *keywords)
-{
-    if (put_object(cast(self), given, n_given, keywords) < 0)
         return NULL;
-    Py_RETURN_NONE;
-}
-
-static PyObject *queue_try_put(PyObject *self, PyObject *const *given,
-                               Py_ssize_t n_given, PyObject *keywords)
-{
-    int r = put_object(cast(self), given, n_given, keywords);
-
-    return r < 0 ? NULL : PyBool_FromLong(r);
+    if (ext_dumps(self->state, args[0], &message) < 0) {
+        r = report(self, args[0]);
+    } else {
+        r = put(self, &message, &timer);
+        PyBuffer_Release(&message);
+    }
+    return r < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *queue_put_bytes(PyObject *object, PyObject *const *given,
@@ -423,19 +409,44 @@ static PyObject *queue_fd(PyObject *self, PyObject *Py_UNUSED(none))
     return PyLong_FromLong(chute_queue_fd(cast(self)->queue));
 }
 
+static int take_stats(struct queue_object *self,
+                      struct chute_queue_stats *ret_stats)
+{
+    ret_stats->size = sizeof *ret_stats;
+    if (check_made(self) < 0)
+        return -1;
+    int r = chute_queue_stat(self->queue, ret_stats);
+    if (r < 0)
+        ext_raise(self->state, r);
+    return r;
+}
+
+/* For JoinableQueue: how many items there ever were. */
+static PyObject *queue_n_put(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    struct chute_queue_stats stats;
+
+    return take_stats(cast(self), &stats) < 0
+               ? NULL
+               : PyLong_FromUnsignedLongLong(stats.n_put);
+}
+
 static PyObject *queue_stat(PyObject *self, PyObject *Py_UNUSED(none))
 {
-    struct chute_queue_stats stats = {.size = sizeof stats};
+    struct chute_queue_stats stats;
 
-    if (check_made(cast(self)) < 0)
+    if (take_stats(cast(self), &stats) < 0)
         return NULL;
-    int r = chute_queue_stat(cast(self)->queue, &stats);
-    if (r < 0)
-        return ext_raise(cast(self)->state, r);
 #define NUMBER(name) #name, (unsigned long long)stats.name
-    return Py_BuildValue("{sKsKsKsKsKsO}", NUMBER(n_items), NUMBER(used),
-                         NUMBER(reserved), NUMBER(n_rescues), NUMBER(n_deaths),
-                         "unlinked", stats.unlinked ? Py_True : Py_False);
+#define FLAG(name)   #name, stats.name ? Py_True : Py_False
+    return Py_BuildValue(
+        "{sKsKsKsKsKsOsKsKsOsLsKsKsKsKsKsKsKsKsKsKsK}", NUMBER(n_items),
+        NUMBER(used), NUMBER(reserved), NUMBER(n_rescues), NUMBER(n_deaths),
+        FLAG(unlinked), NUMBER(maxsize), NUMBER(memory), FLAG(closed),
+        "oldest_ns", (long long)stats.oldest_ns, NUMBER(n_put), NUMBER(n_got),
+        NUMBER(n_bytes_put), NUMBER(n_bytes_got), NUMBER(n_items_most),
+        NUMBER(n_full_waits), NUMBER(n_empty_waits), NUMBER(n_members),
+        NUMBER(n_gone), NUMBER(put_owner), NUMBER(get_owner));
 }
 
 static PyObject *queue_closed(PyObject *self, void *Py_UNUSED(closure))
@@ -455,8 +466,6 @@ static PyMethodDef methods[] = {
     {"_unlink", queue_unlink, METH_O, "Take a name away."},
     {"_fd", queue_fd, METH_NOARGS, "The descriptor of its memory."},
     {"_shut_down", queue_shut_down, METH_NOARGS, "Refuse puts, everywhere."},
-    {"_put", WITH_KEYWORDS(queue_try_put), METH_FASTCALL | METH_KEYWORDS,
-     "As put, and whether the object is in the queue."},
     {"put", WITH_KEYWORDS(queue_put), METH_FASTCALL | METH_KEYWORDS,
      "put($self, /, obj, block=True, timeout=None)\n--\n\n"
      "Append an object. It is in the queue when this returns."},
@@ -478,6 +487,7 @@ static PyMethodDef methods[] = {
     {"close", queue_close, METH_NOARGS,
      "close($self, /)\n--\n\n"
      "Refuse further calls on this object, in this process."},
+    {"_n_put", queue_n_put, METH_NOARGS, "How many items were ever put."},
     {"stat", queue_stat, METH_NOARGS,
      "stat($self, /)\n--\n\nFigures for tests, and whoever is on call."},
     {NULL, NULL, 0, NULL},

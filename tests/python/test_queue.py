@@ -206,6 +206,20 @@ class TestCounts(unittest.TestCase):
         self.assertRaises(TypeError, chute.Queue, 1.5)
         self.assertRaises(TypeError, chute.Queue, "a")
 
+    def test_statistics(self):
+        q = chute.Queue(3)
+        for n in range(3):
+            q.put_bytes(bytes(8 * n))
+        q.get_bytes()
+        stat = q.stat()
+        for name, expected in {
+                "n_items": 2, "n_put": 3, "n_got": 1, "n_items_most": 3,
+                "maxsize": 3, "n_bytes_put": 24, "n_bytes_got": 0,
+                "closed": False, "unlinked": False, "n_deaths": 0}.items():
+            self.assertEqual(stat[name], expected, name)
+        q.shutdown()
+        self.assertTrue(q.stat()["closed"])
+
     def test_memory(self):
         q = chute.Queue(memory=4096)
         with self.assertRaises(ValueError):
@@ -492,6 +506,39 @@ class TestJoinable(unittest.TestCase):
         q.task_done()
         self.assertRaises(ValueError, q.task_done)
         self.assertRaises(ValueError, q.put, 1)
+        q.join()
+
+    def test_a_kill_does_not_harm_the_count(self):
+        """Producers and consumers are killed anywhere; what is left is done by
+        others, and join knows when."""
+        def work(q):
+            while True:
+                q.get()
+                q.task_done()
+
+        def produce(q):
+            while True:
+                q.put(1)
+
+        q = chute.JoinableQueue(10)
+        for _ in range(20):
+            pair = start(work, q), start(produce, q)
+            time.sleep(0.02)
+            for process in pair[::-1]:
+                os.kill(process.pid, signal.SIGKILL)
+                process.join()
+        while not q.empty():
+            q.get()
+            q.task_done()
+        # An item was in the hands of each consumer, or was not.
+        left = 0
+        while True:
+            try:
+                q.task_done()
+                left += 1
+            except ValueError:
+                break
+        self.assertLessEqual(left, 20)
         q.join()
 
     def test_what_was_not_put_is_not_waited_for(self):
