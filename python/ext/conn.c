@@ -34,6 +34,8 @@
 
 #include "ext.h"
 
+#define SMALL 16384 /* messages up to here go by way of the stack */
+
 struct conn_object {
     PyObject ob_base;
     struct ext_state *state;
@@ -209,14 +211,14 @@ static int send_all(struct conn_object *self, const void *data, size_t len)
 static PyObject *conn_send(PyObject *object, PyObject *what)
 {
     struct conn_object *self = cast(object);
-    Py_buffer message;
+    struct ext_message message;
 
     if (enter_to_send(self) < 0)
         return NULL;
-    int r = ext_dumps(self->state, what, &message);
+    int r = ext_message_dump(self->state, what, &message);
     if (r == 0) {
-        r = send_all(self, message.buf, (size_t)message.len);
-        PyBuffer_Release(&message);
+        r = send_all(self, message.data, message.len);
+        ext_message_free(&message);
     }
     leave(self);
     return r < 0 ? NULL : Py_NewRef(Py_None);
@@ -338,7 +340,7 @@ static PyObject *recv_long(struct conn_object *self, size_t len, size_t most)
 /* The next message as bytes. */
 static PyObject *receive(struct conn_object *self, size_t most)
 {
-    char small[16384];
+    char small[SMALL];
     bool too_long = false;
     size_t len;
 
@@ -346,8 +348,7 @@ static PyObject *receive(struct conn_object *self, size_t most)
         PyObject *message = ext_stream_recv(self->fd, most, &too_long);
         return too_long ? refuse(self) : message;
     }
-    int r =
-        recv_into(self, small, most < sizeof small ? most : sizeof small, &len);
+    int r = recv_into(self, small, most < SMALL ? most : SMALL, &len);
     if (r == CHUTE_EMSGSIZE)
         return recv_long(self, len, most);
     if (r < 0)
@@ -355,13 +356,30 @@ static PyObject *receive(struct conn_object *self, size_t most)
     return r ? NULL : PyBytes_FromStringAndSize(small, (Py_ssize_t)len);
 }
 
+/* The next message as an object. */
+static PyObject *receive_object(struct conn_object *self)
+{
+    char small[SMALL];
+    size_t len;
+
+    if (!self->conn)
+        return ext_loads_bytes(self->state, receive(self, PY_SSIZE_T_MAX));
+    int r = recv_into(self, small, sizeof small, &len);
+    if (r == CHUTE_EMSGSIZE)
+        return ext_loads_bytes(self->state,
+                               recv_long(self, len, PY_SSIZE_T_MAX));
+    if (r < 0)
+        return ext_raise(self->state, r);
+    return r ? NULL : ext_loads(self->state, small, len);
+}
+
 static PyObject *conn_recv(PyObject *self, PyObject *Py_UNUSED(none))
 {
     if (enter_to_receive(cast(self)) < 0)
         return NULL;
-    PyObject *message = receive(cast(self), PY_SSIZE_T_MAX);
+    PyObject *object = receive_object(cast(self));
     leave(cast(self));
-    return ext_loads(cast(self)->state, message);
+    return object;
 }
 
 static const struct ext_args recv_bytes_args = {

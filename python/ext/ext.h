@@ -79,14 +79,35 @@ int64_t ext_timer_left(const struct ext_timer *timer);
  * handler has raised an exception. */
 int ext_timer_goes_on(const struct ext_timer *timer, int r);
 
+/* -- plain.c ---------------------------------------------------------------- */
+
+/* Write a pickle of small plain data to buf; its length, or 0 if it is something
+ * else, or larger. No exceptions. */
+size_t ext_plain_dumps(PyObject *object, void *buf, size_t cap);
+
+/* The object of such a pickle; NULL, without an exception, if it is another
+ * one. */
+PyObject *ext_plain_loads(const void *data, size_t len);
+
 /* -- message.c -------------------------------------------------------------- */
 
-/* An object as bytes, a buffer to be released by ext_message_free; -1 with an
- * exception. */
-int ext_dumps(struct ext_state *state, PyObject *object, Py_buffer *ret_view);
+/* The bytes of an object, for the length of a call. */
+struct ext_message {
+    const void *data;
+    size_t len;
+    Py_buffer view; /* of what holds them, unless it is `small` */
+    char small[2048];
+};
 
-/* Bytes as an object. Steals the reference, NULL gives NULL. */
-PyObject *ext_loads(struct ext_state *state, PyObject *message);
+/* -1 with an exception. */
+int ext_message_dump(struct ext_state *state, PyObject *object,
+                     struct ext_message *ret_message);
+void ext_message_free(struct ext_message *message);
+
+/* The object of a message: of bytes anywhere, and of a bytes object, whose
+ * reference is stolen (NULL gives NULL). */
+PyObject *ext_loads(struct ext_state *state, const void *data, size_t len);
+PyObject *ext_loads_bytes(struct ext_state *state, PyObject *message);
 
 /* -- stream.c: descriptors that are no sockets -------------------------------- */
 

@@ -134,7 +134,31 @@ static PyObject *forked(PyObject *module, PyObject *Py_UNUSED(none))
     Py_RETURN_NONE;
 }
 
+/* For tests: plain.c by itself. None where it gives up. */
+static PyObject *plain_dumps(PyObject *Py_UNUSED(module), PyObject *object)
+{
+    char buf[2048];
+    size_t len = ext_plain_dumps(object, buf, sizeof buf);
+
+    return len > 0 ? PyBytes_FromStringAndSize(buf, (Py_ssize_t)len)
+                   : Py_NewRef(Py_None);
+}
+
+static PyObject *plain_loads(PyObject *Py_UNUSED(module), PyObject *message)
+{
+    char *data;
+    Py_ssize_t len;
+
+    if (PyBytes_AsStringAndSize(message, &data, &len) < 0)
+        return NULL;
+    PyObject *object = ext_plain_loads(data, (size_t)len);
+    return object ? Py_BuildValue("(N)", object) : Py_NewRef(Py_None);
+}
+
 static PyMethodDef functions[] = {
+    {"_plain_dumps", plain_dumps, METH_O,
+     "The short way to a pickle, or None."},
+    {"_plain_loads", plain_loads, METH_O, "The short way back, (x,) or None."},
     {"forked", forked, METH_NOARGS,
      "Called in each child that is forked: what its parent's threads were\n"
      "doing, and had closed, does not count in it."},

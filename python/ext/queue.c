@@ -187,15 +187,15 @@ static const struct ext_args put_bytes_args = {
     "put_bytes", (const char *const[]){"data", "block", "timeout"}, 3, 1};
 
 /* -1 with an exception. */
-static int put(struct queue_object *self, const Py_buffer *message,
+static int put(struct queue_object *self, const void *data, size_t len,
                const struct ext_timer *timer)
 {
     int r, goes_on;
 
     do {
         int64_t slice = ext_timer_slice(timer);
-        Py_BEGIN_ALLOW_THREADS r = chute_queue_put_bytes(
-            self->queue, message->buf, (size_t)message->len, slice);
+        Py_BEGIN_ALLOW_THREADS r =
+            chute_queue_put_bytes(self->queue, data, len, slice);
         Py_END_ALLOW_THREADS goes_on = ext_timer_goes_on(timer, r);
     } while (goes_on > 0);
     if (goes_on < 0)
@@ -234,19 +234,19 @@ static PyObject *queue_put(PyObject *object, PyObject *const *given,
                            Py_ssize_t n_given, PyObject *keywords)
 {
     struct queue_object *self = cast(object);
+    struct ext_message message;
     struct ext_timer timer;
-    Py_buffer message;
     PyObject *args[3];
     int r;
 
     if (ext_args_take(&put_args, given, n_given, keywords, args) < 0 ||
         enter(self) < 0 || take_timer(&timer, args[1], args[2]) < 0)
         return NULL;
-    if (ext_dumps(self->state, args[0], &message) < 0) {
+    if (ext_message_dump(self->state, args[0], &message) < 0) {
         r = report(self, args[0]);
     } else {
-        r = put(self, &message, &timer);
-        PyBuffer_Release(&message);
+        r = put(self, message.data, message.len, &timer);
+        ext_message_free(&message);
     }
     return r < 0 ? NULL : Py_NewRef(Py_None);
 }
@@ -256,15 +256,15 @@ static PyObject *queue_put_bytes(PyObject *object, PyObject *const *given,
 {
     struct queue_object *self = cast(object);
     struct ext_timer timer;
-    Py_buffer message;
+    Py_buffer data;
     PyObject *args[3];
 
     if (ext_args_take(&put_bytes_args, given, n_given, keywords, args) < 0 ||
         enter(self) < 0 || take_timer(&timer, args[1], args[2]) < 0 ||
-        PyObject_GetBuffer(args[0], &message, PyBUF_SIMPLE) < 0)
+        PyObject_GetBuffer(args[0], &data, PyBUF_SIMPLE) < 0)
         return NULL;
-    int r = put(self, &message, &timer);
-    PyBuffer_Release(&message);
+    int r = put(self, data.buf, (size_t)data.len, &timer);
+    PyBuffer_Release(&data);
     return r < 0 ? NULL : Py_NewRef(Py_None);
 }
 
@@ -291,30 +291,58 @@ static int get_into(struct queue_object *self, void *to, size_t cap,
     return goes_on < 0 ? 1 : r;
 }
 
-/* The oldest item, as bytes. */
-static PyObject *get(struct queue_object *self, const struct ext_timer *timer)
+/* What becomes of an item: an object, or the bytes that it is. */
+typedef PyObject *made(struct ext_state *state, const void *data, size_t len);
+
+static PyObject *as_bytes(struct ext_state *Py_UNUSED(state), const void *data,
+                          size_t len)
 {
-    char small[4096];
-    size_t len;
+    return PyBytes_FromStringAndSize(data, (Py_ssize_t)len);
+}
+
+/* An item of len bytes, as a bytes object. NULL if there is an exception, or
+ * *ret_r says why not. */
+static PyObject *get_long(struct queue_object *self, size_t len,
+                          const struct ext_timer *timer, int *ret_r)
+{
     PyObject *message = NULL;
 
-    int r = get_into(self, small, sizeof small, &len, timer);
-    if (r == 0)
-        return PyBytes_FromStringAndSize(small, (Py_ssize_t)len);
-    while (r == CHUTE_EMSGSIZE) {
+    do {
         size_t cap = len; /* if somebody takes it, we shall see the next one */
         Py_XDECREF(message);
         message = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)cap);
-        if (!message)
+        if (!message) {
+            *ret_r = 1;
             return NULL;
-        r = get_into(self, PyBytes_AS_STRING(message), cap, &len, timer);
+        }
+        *ret_r = get_into(self, PyBytes_AS_STRING(message), cap, &len, timer);
+    } while (*ret_r == CHUTE_EMSGSIZE);
+    if (*ret_r != 0)
+        Py_CLEAR(message);
+    else if ((Py_ssize_t)len != PyBytes_GET_SIZE(message))
+        _PyBytes_Resize(&message, (Py_ssize_t)len);
+    return message;
+}
+
+static PyObject *get(struct queue_object *self, PyObject *const *args,
+                     made *make)
+{
+    char small[4096];
+    struct ext_timer timer;
+    PyObject *message;
+    size_t len;
+
+    if (enter(self) < 0 || take_timer(&timer, args[0], args[1]) < 0)
+        return NULL;
+    int r = get_into(self, small, sizeof small, &len, &timer);
+    if (r == 0)
+        return make(self->state, small, len);
+    if (r == CHUTE_EMSGSIZE) {
+        message = get_long(self, len, &timer, &r);
+        if (r == 0)
+            return make == as_bytes ? message
+                                    : ext_loads_bytes(self->state, message);
     }
-    if (r == 0) {
-        if ((Py_ssize_t)len != PyBytes_GET_SIZE(message))
-            _PyBytes_Resize(&message, (Py_ssize_t)len);
-        return message;
-    }
-    Py_XDECREF(message);
     if (r == CHUTE_ETIMEDOUT)
         PyErr_SetNone(self->state->empty);
     else if (r < 0)
@@ -325,25 +353,21 @@ static PyObject *get(struct queue_object *self, const struct ext_timer *timer)
 static PyObject *queue_get_bytes(PyObject *self, PyObject *const *given,
                                  Py_ssize_t n_given, PyObject *keywords)
 {
-    struct ext_timer timer;
     PyObject *args[2];
 
-    if (ext_args_take(&get_bytes_args, given, n_given, keywords, args) < 0 ||
-        enter(cast(self)) < 0 || take_timer(&timer, args[0], args[1]) < 0)
+    if (ext_args_take(&get_bytes_args, given, n_given, keywords, args) < 0)
         return NULL;
-    return get(cast(self), &timer);
+    return get(cast(self), args, as_bytes);
 }
 
 static PyObject *queue_get(PyObject *self, PyObject *const *given,
                            Py_ssize_t n_given, PyObject *keywords)
 {
-    struct ext_timer timer;
     PyObject *args[2];
 
-    if (ext_args_take(&get_args, given, n_given, keywords, args) < 0 ||
-        enter(cast(self)) < 0 || take_timer(&timer, args[0], args[1]) < 0)
+    if (ext_args_take(&get_args, given, n_given, keywords, args) < 0)
         return NULL;
-    return ext_loads(cast(self)->state, get(cast(self), &timer));
+    return get(cast(self), args, ext_loads);
 }
 
 /* -- looking and closing ---------------------------------------------------- */
