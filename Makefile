@@ -114,6 +114,11 @@ bench-net: ## measure connections beside CPython's and a bare socket
 	@scripts/build $(BUILD)-bench --buildtype=release
 	@bench/net.py $(BUILD)-bench/bench/net
 
+bench-python: ## measure the Python package beside multiprocessing and pyzmq
+	@scripts/setup bench-python
+	@scripts/build $(BUILD)-bench --buildtype=release
+	@PYTHONPATH=$(BUILD)-bench/python /usr/bin/python3 bench/python.py
+
 install: ## install into PREFIX=/usr/local, below DESTDIR
 	@scripts/setup tool
 	@[ ! -e $(INSTALL_BUILD)/build.ninja ] || \
@@ -134,7 +139,5 @@ clean: ## remove what was built
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang $(BUILD)-bench \
 		$(BUILD)-fuzz $(BUILD)-O0 $(BUILD)-clang-O0 $(BUILD)-coverage $(INSTALL_BUILD)
 
-.PHONY: help demo check build conformance asan tsan tsan-long clang torture \
-	torture-short torture-long torture-peace torture-builds torture-net \
-	differential fuzz model mutants coverage bench bench-codec bench-net \
-	pairings pairings-large install uninstall format clean
+# Every target; none is a file.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' Makefile)
