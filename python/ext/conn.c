@@ -218,7 +218,7 @@ static PyObject *conn_send(PyObject *object, PyObject *what)
     int r = ext_message_dump(self->state, what, &message);
     if (r == 0) {
         r = send_all(self, message.data, message.len);
-        ext_message_free(&message);
+        ext_message_free(self->state, &message);
     }
     leave(self);
     return r < 0 ? NULL : Py_NewRef(Py_None);
@@ -356,6 +356,36 @@ static PyObject *receive(struct conn_object *self, size_t most)
     return r ? NULL : PyBytes_FromStringAndSize(small, (Py_ssize_t)len);
 }
 
+/* The same as an object. Steals the reference; NULL gives NULL. */
+static PyObject *load_bytes(struct conn_object *self, PyObject *message)
+{
+    if (!message)
+        return NULL;
+    PyObject *object = ext_loads(self->state, PyBytes_AS_STRING(message),
+                                 (size_t)PyBytes_GET_SIZE(message));
+    Py_DECREF(message);
+    return object;
+}
+
+/* As get_long in queue.c. */
+static PyObject *receive_long_object(struct conn_object *self, size_t len)
+{
+    PyObject *object = NULL;
+    int r;
+
+    do {
+        size_t cap = len;
+        void *buffer = ext_buffer_take(self->state, &cap);
+        if (!buffer)
+            return NULL;
+        r = recv_into(self, buffer, cap, &len);
+        if (r == 0)
+            object = ext_loads(self->state, buffer, len);
+        ext_buffer_give(self->state, buffer, cap);
+    } while (r == CHUTE_EMSGSIZE);
+    return r < 0 ? ext_raise(self->state, r) : object;
+}
+
 /* The next message as an object. */
 static PyObject *receive_object(struct conn_object *self)
 {
@@ -363,11 +393,10 @@ static PyObject *receive_object(struct conn_object *self)
     size_t len;
 
     if (!self->conn)
-        return ext_loads_bytes(self->state, receive(self, PY_SSIZE_T_MAX));
+        return load_bytes(self, receive(self, PY_SSIZE_T_MAX));
     int r = recv_into(self, small, sizeof small, &len);
     if (r == CHUTE_EMSGSIZE)
-        return ext_loads_bytes(self->state,
-                               recv_long(self, len, PY_SSIZE_T_MAX));
+        return receive_long_object(self, len);
     if (r < 0)
         return ext_raise(self->state, r);
     return r ? NULL : ext_loads(self->state, small, len);

@@ -24,7 +24,9 @@ struct ext_state {
     PyObject *forking_dumps; /* ForkingPickler.dumps */
     PyObject *loads;         /* pickle.loads */
     PyObject *hook_name;     /* "_on_queue_feeder_error" */
-    uint64_t n_forks;        /* how many forks this process is away from the
+    void *spare;             /* see message.c */
+    size_t spare_cap;
+    uint64_t n_forks; /* how many forks this process is away from the
                                 one that loaded the module, and one more */
 };
 
@@ -91,23 +93,28 @@ PyObject *ext_plain_loads(const void *data, size_t len);
 
 /* -- message.c -------------------------------------------------------------- */
 
+/* A buffer of *cap bytes or more; *cap becomes what it has. NULL with an
+ * exception. To be given back. */
+void *ext_buffer_take(struct ext_state *state, size_t *cap);
+void ext_buffer_give(struct ext_state *state, void *buffer, size_t cap);
+
 /* The bytes of an object, for the length of a call. */
 struct ext_message {
     const void *data;
     size_t len;
-    Py_buffer view; /* of what holds them, unless it is `small` */
-    char small[2048];
+    Py_buffer view; /* of what holds them, */
+    void *buffer;   /* or of ext_buffer_take, */
+    size_t cap;
+    char small[2048]; /* or this */
 };
 
 /* -1 with an exception. */
 int ext_message_dump(struct ext_state *state, PyObject *object,
                      struct ext_message *ret_message);
-void ext_message_free(struct ext_message *message);
+void ext_message_free(struct ext_state *state, struct ext_message *message);
 
-/* The object of a message: of bytes anywhere, and of a bytes object, whose
- * reference is stolen (NULL gives NULL). */
+/* The object of a message. */
 PyObject *ext_loads(struct ext_state *state, const void *data, size_t len);
-PyObject *ext_loads_bytes(struct ext_state *state, PyObject *message);
 
 /* -- stream.c: descriptors that are no sockets -------------------------------- */
 

@@ -53,21 +53,63 @@ static bool is_plain(PyObject *object, int levels, int *left)
     return PyDict_CheckExact(object) && is_plain_dict(object, levels, left);
 }
 
-int ext_message_dump(struct ext_state *state, PyObject *object,
-                     struct ext_message *ret_message)
+/* -- large ones --------------------------------------------------------------
+ *
+ * A message of a megabyte that gets fresh memory each time costs more in page
+ * faults than in copies. So one buffer is kept, up to MOST_SPARE; whoever comes
+ * while another thread uses it gets his own.
+ */
+#define MOST_SPARE ((size_t)8 << 20)
+
+void *ext_buffer_take(struct ext_state *state, size_t *cap)
+{
+    if (state->spare_cap >= *cap) {
+        void *spare = state->spare;
+        *cap = state->spare_cap;
+        state->spare = NULL;
+        state->spare_cap = 0;
+        return spare;
+    }
+    void *buffer = PyMem_RawMalloc(*cap);
+    return buffer ? buffer : PyErr_NoMemory();
+}
+
+void ext_buffer_give(struct ext_state *state, void *buffer, size_t cap)
+{
+    if (cap > MOST_SPARE || cap <= state->spare_cap) {
+        PyMem_RawFree(buffer);
+        return;
+    }
+    PyMem_RawFree(state->spare);
+    state->spare = buffer;
+    state->spare_cap = cap;
+}
+
+/* -- out -------------------------------------------------------------------- */
+
+/* Bytes too large for the short way, in a buffer that has been used before. */
+static int dump_bytes(struct ext_state *state, PyObject *bytes,
+                      struct ext_message *ret_message)
+{
+    ret_message->cap = (size_t)PyBytes_GET_SIZE(bytes) + 16;
+    ret_message->buffer = ext_buffer_take(state, &ret_message->cap);
+    if (!ret_message->buffer)
+        return -1;
+    ret_message->data = ret_message->buffer;
+    ret_message->len =
+        ext_plain_dumps(bytes, ret_message->buffer, ret_message->cap);
+    return 0;
+}
+
+static int dump_any(struct ext_state *state, PyObject *object,
+                    struct ext_message *ret_message)
 {
     int left = MOST_ITEMS;
-
-    ret_message->view.obj = NULL;
-    ret_message->data = ret_message->small;
-    ret_message->len =
-        ext_plain_dumps(object, ret_message->small, sizeof ret_message->small);
-    if (ret_message->len > 0)
-        return 0;
     PyObject *dumps = is_plain(object, MOST_LEVELS, &left)
                           ? state->plain_dumps
                           : state->forking_dumps;
     PyObject *pickle = PyObject_CallOneArg(dumps, object);
+
     if (!pickle)
         return -1;
     int r = PyObject_GetBuffer(pickle, &ret_message->view, PyBUF_SIMPLE);
@@ -79,17 +121,41 @@ int ext_message_dump(struct ext_state *state, PyObject *object,
     return 0;
 }
 
-void ext_message_free(struct ext_message *message)
+int ext_message_dump(struct ext_state *state, PyObject *object,
+                     struct ext_message *ret_message)
 {
-    PyBuffer_Release(&message->view); /* of nothing, perhaps */
+    ret_message->view.obj = NULL;
+    ret_message->buffer = NULL;
+    ret_message->data = ret_message->small;
+    ret_message->len =
+        ext_plain_dumps(object, ret_message->small, sizeof ret_message->small);
+    if (ret_message->len > 0)
+        return 0;
+    if (PyBytes_CheckExact(object) &&
+        (uint64_t)PyBytes_GET_SIZE(object) <= UINT32_MAX)
+        return dump_bytes(state, object, ret_message);
+    return dump_any(state, object, ret_message);
 }
 
-PyObject *ext_loads_bytes(struct ext_state *state, PyObject *message)
+void ext_message_free(struct ext_state *state, struct ext_message *message)
 {
-    if (!message)
+    PyBuffer_Release(&message->view); /* of nothing, perhaps */
+    if (message->buffer)
+        ext_buffer_give(state, message->buffer, message->cap);
+}
+
+/* -- in --------------------------------------------------------------------- */
+
+/* pickle reads it where it lies; nobody keeps a view of it. */
+static PyObject *load_any(struct ext_state *state, const void *data, size_t len)
+{
+    PyObject *view = PyMemoryView_FromMemory((char *)(uintptr_t)data,
+                                             (Py_ssize_t)len, PyBUF_READ);
+
+    if (!view)
         return NULL;
-    PyObject *object = PyObject_CallOneArg(state->loads, message);
-    Py_DECREF(message);
+    PyObject *object = PyObject_CallOneArg(state->loads, view);
+    Py_DECREF(view);
     return object;
 }
 
@@ -97,7 +163,5 @@ PyObject *ext_loads(struct ext_state *state, const void *data, size_t len)
 {
     PyObject *object = ext_plain_loads(data, len);
 
-    return object ? object
-                  : ext_loads_bytes(state, PyBytes_FromStringAndSize(
-                                               data, (Py_ssize_t)len));
+    return object ? object : load_any(state, data, len);
 }

@@ -123,7 +123,10 @@ static int clear(PyObject *module)
 
 static void free_state(void *module)
 {
+    struct ext_state *state = PyModule_GetState(module);
+
     clear(module);
+    PyMem_RawFree(state->spare);
 }
 
 static PyObject *forked(PyObject *module, PyObject *Py_UNUSED(none))

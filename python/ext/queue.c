@@ -246,7 +246,7 @@ static PyObject *queue_put(PyObject *object, PyObject *const *given,
         r = report(self, args[0]);
     } else {
         r = put(self, message.data, message.len, &timer);
-        ext_message_free(&message);
+        ext_message_free(self->state, &message);
     }
     return r < 0 ? NULL : Py_NewRef(Py_None);
 }
@@ -300,28 +300,25 @@ static PyObject *as_bytes(struct ext_state *Py_UNUSED(state), const void *data,
     return PyBytes_FromStringAndSize(data, (Py_ssize_t)len);
 }
 
-/* An item of len bytes, as a bytes object. NULL if there is an exception, or
- * *ret_r says why not. */
-static PyObject *get_long(struct queue_object *self, size_t len,
-                          const struct ext_timer *timer, int *ret_r)
+/* An item of len bytes, which has been seen. As get_into; *ret_object is what it
+ * has become. */
+static int get_long(struct queue_object *self, size_t len,
+                    const struct ext_timer *timer, made *make,
+                    PyObject **ret_object)
 {
-    PyObject *message = NULL;
+    int r;
 
     do {
         size_t cap = len; /* if somebody takes it, we shall see the next one */
-        Py_XDECREF(message);
-        message = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)cap);
-        if (!message) {
-            *ret_r = 1;
-            return NULL;
-        }
-        *ret_r = get_into(self, PyBytes_AS_STRING(message), cap, &len, timer);
-    } while (*ret_r == CHUTE_EMSGSIZE);
-    if (*ret_r != 0)
-        Py_CLEAR(message);
-    else if ((Py_ssize_t)len != PyBytes_GET_SIZE(message))
-        _PyBytes_Resize(&message, (Py_ssize_t)len);
-    return message;
+        void *buffer = ext_buffer_take(self->state, &cap);
+        if (!buffer)
+            return 1;
+        r = get_into(self, buffer, cap, &len, timer);
+        if (r == 0)
+            *ret_object = make(self->state, buffer, len);
+        ext_buffer_give(self->state, buffer, cap);
+    } while (r == CHUTE_EMSGSIZE);
+    return r;
 }
 
 static PyObject *get(struct queue_object *self, PyObject *const *args,
@@ -329,7 +326,7 @@ static PyObject *get(struct queue_object *self, PyObject *const *args,
 {
     char small[4096];
     struct ext_timer timer;
-    PyObject *message;
+    PyObject *object = NULL;
     size_t len;
 
     if (enter(self) < 0 || take_timer(&timer, args[0], args[1]) < 0)
@@ -337,17 +334,13 @@ static PyObject *get(struct queue_object *self, PyObject *const *args,
     int r = get_into(self, small, sizeof small, &len, &timer);
     if (r == 0)
         return make(self->state, small, len);
-    if (r == CHUTE_EMSGSIZE) {
-        message = get_long(self, len, &timer, &r);
-        if (r == 0)
-            return make == as_bytes ? message
-                                    : ext_loads_bytes(self->state, message);
-    }
+    if (r == CHUTE_EMSGSIZE)
+        r = get_long(self, len, &timer, make, &object);
     if (r == CHUTE_ETIMEDOUT)
         PyErr_SetNone(self->state->empty);
     else if (r < 0)
         ext_raise(self->state, r == CHUTE_EOF ? CHUTE_ECLOSED : r);
-    return NULL;
+    return object;
 }
 
 static PyObject *queue_get_bytes(PyObject *self, PyObject *const *given,
