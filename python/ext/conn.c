@@ -25,7 +25,7 @@
  * A signal ends a wait with nothing sent or taken; one in the middle of a long
  * message is looked at when the message is through.
  *
- * Proof: tests/python/test_connection.py, tests/conformance/queue_tests.py.
+ * Proof: tests/python/test_connection.py, tests/conformance/cpython.py.
  */
 #include <errno.h>
 #include <fcntl.h>

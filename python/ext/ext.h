@@ -3,6 +3,9 @@
  * The extension is C by the public header alone. It knows what cannot be said in
  * Python: how to wait without the interpreter's lock, and what a code is as an
  * exception. All else is in python/chute.
+ *
+ * Names that cross files begin with ext_, for the library's own are linked with
+ * them.
  */
 #ifndef EXT_H
 #define EXT_H

@@ -20,22 +20,9 @@
  * a large one says its length (CHUTE_EMSGSIZE) and stays until there is memory
  * for it.
  *
- * Proof: tests/python/test_queue.py, tests/conformance/queue_tests.py.
+ * Proof: tests/python/test_queue.py, tests/conformance/cpython.py.
  */
-#include "ext.h"
-
-struct queue_object {
-    PyObject ob_base;
-    struct ext_state *state;
-    chute_queue *queue;
-    uint64_t closed_at; /* the state's n_forks when it was closed, or 0 */
-    bool was_put_to;    /* by this object */
-};
-
-static struct queue_object *cast(PyObject *self)
-{
-    return (struct queue_object *)self;
-}
+#include "queue.h"
 
 /* -- making ----------------------------------------------------------------- */
 
@@ -156,7 +143,7 @@ static bool is_closed(const struct queue_object *self)
     return self->closed_at == self->state->n_forks;
 }
 
-static int enter(struct queue_object *self)
+int ext_queue_enter(struct queue_object *self)
 {
     if (is_closed(self)) {
         PyErr_Format(PyExc_ValueError, "Queue %R is closed", self);
@@ -165,16 +152,9 @@ static int enter(struct queue_object *self)
     return check_made(self);
 }
 
-/* `block` as it was given, or True. */
-static int is_blocking(PyObject *block)
+int ext_queue_timer(struct ext_timer *timer, PyObject *block, PyObject *timeout)
 {
-    return block ? PyObject_IsTrue(block) : 1;
-}
-
-static int take_timer(struct ext_timer *timer, PyObject *block,
-                      PyObject *timeout)
-{
-    int blocking = is_blocking(block);
+    int blocking = block ? PyObject_IsTrue(block) : 1;
 
     return blocking < 0 ? -1 : ext_timer_start(timer, blocking, timeout);
 }
@@ -209,9 +189,7 @@ static int put(struct queue_object *self, const void *data, size_t len,
     return r < 0 ? -1 : 0;
 }
 
-/* What comes of an object that could not be encoded; the exception is set. 0 if
- * the hook has dealt with it, -1 with an exception. */
-static int report(struct queue_object *self, PyObject *object)
+int ext_queue_report(struct queue_object *self, PyObject *object)
 {
     PyObject *type, *e, *traceback;
 
@@ -240,10 +218,11 @@ static PyObject *queue_put(PyObject *object, PyObject *const *given,
     int r;
 
     if (ext_args_take(&put_args, given, n_given, keywords, args) < 0 ||
-        enter(self) < 0 || take_timer(&timer, args[1], args[2]) < 0)
+        ext_queue_enter(self) < 0 ||
+        ext_queue_timer(&timer, args[1], args[2]) < 0)
         return NULL;
     if (ext_message_dump(self->state, args[0], &message) < 0) {
-        r = report(self, args[0]);
+        r = ext_queue_report(self, args[0]);
     } else {
         r = put(self, message.data, message.len, &timer);
         ext_message_free(self->state, &message);
@@ -260,7 +239,8 @@ static PyObject *queue_put_bytes(PyObject *object, PyObject *const *given,
     PyObject *args[3];
 
     if (ext_args_take(&put_bytes_args, given, n_given, keywords, args) < 0 ||
-        enter(self) < 0 || take_timer(&timer, args[1], args[2]) < 0 ||
+        ext_queue_enter(self) < 0 ||
+        ext_queue_timer(&timer, args[1], args[2]) < 0 ||
         PyObject_GetBuffer(args[0], &data, PyBUF_SIMPLE) < 0)
         return NULL;
     int r = put(self, data.buf, (size_t)data.len, &timer);
@@ -329,7 +309,8 @@ static PyObject *get(struct queue_object *self, PyObject *const *args,
     PyObject *object = NULL;
     size_t len;
 
-    if (enter(self) < 0 || take_timer(&timer, args[0], args[1]) < 0)
+    if (ext_queue_enter(self) < 0 ||
+        ext_queue_timer(&timer, args[0], args[1]) < 0)
         return NULL;
     int r = get_into(self, small, sizeof small, &len, &timer);
     if (r == 0)
@@ -477,6 +458,16 @@ static PyObject *queue_closed(PyObject *self, void *Py_UNUSED(closure))
 #define WITH_KEYWORDS(f) ((PyCFunction)(void (*)(void))(f))
 
 static PyMethodDef methods[] = {
+    {"put_many", WITH_KEYWORDS(ext_queue_put_many),
+     METH_FASTCALL | METH_KEYWORDS,
+     "put_many($self, /, objects, block=True, timeout=None)\n--\n\n"
+     "Append objects, in their order, as many at once as there is room for. "
+     "When\n"
+     "the time is up, Full's args[0] is how many are in the queue."},
+    {"get_many", WITH_KEYWORDS(ext_queue_get_many),
+     METH_FASTCALL | METH_KEYWORDS,
+     "get_many($self, /, n, block=True, timeout=None)\n--\n\n"
+     "Wait for an object, and take as many as are there, n at most: a list."},
     {"_make", queue_make, METH_VARARGS, "Make a queue without a name."},
     {"_attach", queue_attach, METH_VARARGS, "Take over a descriptor."},
     {"_open", queue_open, METH_VARARGS, "Open, or make, one with a name."},

@@ -85,6 +85,20 @@ class TestLeaks(unittest.TestCase):
 
         self.check(operation, N // 10, x, q)
 
+    def test_many(self):
+        q, x = chute.Queue(), [[42, None, "hello"], 7, b"x" * 3000, Broken()]
+
+        def operation():
+            q.put_many(x)
+            try:
+                q.get_many(4)
+            except ValueError as e:
+                assert len(e.got) == 3
+                return
+            raise AssertionError
+
+        self.check(operation, N // 50, q, *x)
+
     def test_failures_of_queues(self):
         q, full, lock, broken = chute.Queue(), chute.Queue(1), threading.Lock(), \
             Broken()

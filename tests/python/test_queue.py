@@ -229,6 +229,79 @@ class TestCounts(unittest.TestCase):
             q.put_bytes(bytes(4000), False)
 
 
+class TestMany(unittest.TestCase):
+    def test_they_come_in_order(self):
+        q = chute.Queue()
+        q.put_many(OBJECTS)
+        q.put_many(x for x in "abc")
+        q.put_many([])
+        q.put("d")
+        self.assertEqual(q.qsize(), len(OBJECTS) + 4)
+        got = []
+        while not q.empty():
+            some = q.get_many(7)
+            self.assertTrue(1 <= len(some) <= 7)
+            got += some
+        self.assertEqual(got, [*OBJECTS, *"abcd"])
+
+    def test_as_many_as_are_there(self):
+        q = chute.Queue()
+        q.put_many(range(5000))
+        self.assertEqual(q.get_many(3), [0, 1, 2])
+        self.assertEqual(q.get_many(1), [3])
+        got = q.get_many(10**9, False)
+        self.assertGreater(len(got), 500)
+        self.assertEqual(got, list(range(4, 4 + len(got))))
+        for n in 0, -1:
+            self.assertRaises(ValueError, q.get_many, n)
+        self.assertRaises(TypeError, q.get_many, "x")
+        self.assertRaises(TypeError, q.put_many, 5)
+
+    def test_full_says_how_many_were_put(self):
+        q = chute.Queue(3)
+        for timeout in 0, 0.05:
+            with self.assertRaises(Full) as caught:
+                q.put_many(range(5), timeout=timeout)
+            self.assertEqual(caught.exception.args, (3,))
+            self.assertEqual(q.get_many(9), [0, 1, 2])
+        self.assertRaises(Empty, q.get_many, 1, False)
+        self.assertRaises(Empty, q.get_many, 1, timeout=0.01)
+        q.shutdown()
+        self.assertRaises(ShutDown, q.put_many, [1])
+        self.assertRaises(ShutDown, q.get_many, 1)
+
+    def test_one_that_cannot_be_pickled_keeps_all_back(self):
+        q = chute.Queue()
+        with self.assertRaises(TypeError):
+            q.put_many([1, threading.Lock(), 2])
+        self.assertTrue(q.empty())
+
+    def test_one_that_cannot_be_unpickled_takes_no_others_along(self):
+        q = chute.Queue()
+        q.put_many([1, Broken(), 2])
+        with self.assertRaises(ValueError) as caught:
+            q.get_many(3)
+        self.assertEqual(caught.exception.got, [1, 2])
+        self.assertTrue(q.empty())
+
+    def test_through_a_small_queue(self):
+        q = chute.Queue(7)
+        process = start(lambda: q.put_many(range(1000)))
+        got = []
+        while len(got) < 1000:
+            got += q.get_many(50, timeout=LONG)
+        self.assertEqual(got, list(range(1000)))
+        process.join(LONG)
+
+    def test_tasks(self):
+        q = chute.JoinableQueue()
+        q.put_many(range(10))
+        for _ in q.get_many(10):
+            q.task_done()
+        q.join()
+        self.assertRaises(ValueError, q.task_done)
+
+
 class TestClose(unittest.TestCase):
     def test_it_is_of_this_object(self):
         q = chute.Queue(2)
