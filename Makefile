@@ -29,6 +29,10 @@ asan: ## the tests under the address and undefined-behaviour sanitizers
 	@scripts/build $(BUILD)-asan -Db_sanitize=address,undefined -Db_lundef=false
 	@scripts/run-tests $(BUILD)-asan --no-suite docs --no-suite torture
 
+asan-python: ## the tests of the Python package, under the same
+	@scripts/setup check
+	@tests/python/asan $(BUILD)-asan-python
+
 tsan: ## the tests under the thread sanitizer
 	@scripts/setup
 	@scripts/build $(BUILD)-tsan -Db_sanitize=thread -Db_lundef=false
@@ -136,8 +140,7 @@ format: ## let clang-format put the sources right
 	@git ls-files '*.[ch]' | grep -v unicode-table.h | xargs clang-format-14 -i
 
 clean: ## remove what was built
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang $(BUILD)-bench \
-		$(BUILD)-fuzz $(BUILD)-O0 $(BUILD)-clang-O0 $(BUILD)-coverage $(INSTALL_BUILD)
+	rm -rf $(BUILD) $(BUILD)-*/
 
 # Every target; none is a file.
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' Makefile)
