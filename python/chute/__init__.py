@@ -7,6 +7,8 @@ put has put when it returns; programs in C may be at the other end. Everything
 else is multiprocessing's own, and the two work together.
 """
 import multiprocessing as _stock
+import multiprocessing.util
+import sys as _sys
 from queue import Empty, Full
 
 from . import _chute, connection, context, queues
@@ -26,7 +28,12 @@ __all__ = sorted({*_stock.__all__, "Client", "Connection", "Empty", "Full",
                   "Listener", "ShutDown", "install", "open_queue",
                   "unlink_queue", "wait"})
 
+# Modules of multiprocessing that are loaded in any case; there is a file for each
+# that is not.
+_sys.modules.update((f"{__name__}.{name}", getattr(_stock, name))
+                    for name in ("process", "reduction", "util"))
+
 
 def __getattr__(name):
-    """Whatever else multiprocessing has, its modules among them."""
+    """Whatever else multiprocessing has."""
     return getattr(_stock, name)

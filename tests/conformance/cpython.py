@@ -8,6 +8,8 @@ test.test_concurrent_futures, with chute installed in multiprocessing's place, a
     core      queues, pipes, connections, listeners, wait: what is chute's
     wide      processes, pools and the rest, which use chute's
     futures   concurrent.futures.ProcessPoolExecutor
+    rest      all others: managers, whose connections are chute's, and locks,
+              shared memory and threads, which chute has nothing to do with
 
 The last line counts. A class of which fewer tests are found than GROUPS says is
 a failure, so that none can get lost.
@@ -84,6 +86,13 @@ def tests_of(group):
             if re.match(FUTURES[METHOD], name):
                 yield name, loader.loadTestsFromTestCase(getattr(module, name))
         return
+    if group == "rest":
+        known = {name for names in GROUPS.values() for name in names}
+        for name, thing in sorted(globals().items()):
+            if (isinstance(thing, type) and issubclass(thing, unittest.TestCase)
+                    and name not in known):
+                yield name, loader.loadTestsFromTestCase(thing)
+        return
     for name, n in GROUPS[group].items():
         suite = loader.loadTestsFromTestCase(globals()[name])
         if suite.countTestCases() < n:
@@ -101,7 +110,7 @@ def check_binding():
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--method", default=METHOD, choices=FUTURES)
-    parser.add_argument("--group", default="core", choices=[*GROUPS, "futures"])
+    parser.add_argument("--group", default="core", choices=[*GROUPS, "futures", "rest"])
     parser.add_argument("tests", nargs="*")
     options = parser.parse_args()
     check_binding()

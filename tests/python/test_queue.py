@@ -2,10 +2,13 @@
 """chute.Queue, JoinableQueue and SimpleQueue, where they promise more than
 multiprocessing's own tests ask for."""
 import gc
+import importlib
 import os
 import pickle
 import signal
+import subprocess
 import sys
+import textwrap
 import threading
 import time
 import unittest
@@ -25,6 +28,13 @@ def start(target, *args, method="fork"):
     process = chute.get_context(method).Process(target=target, args=args)
     process.start()
     return process
+
+
+def run(program):
+    """A program of its own, which ends well and says nothing."""
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)],
+                          capture_output=True, text=True, timeout=LONG)
+    assert done.returncode == 0 and not done.stderr, done
 
 
 def n_descriptors():
@@ -666,6 +676,48 @@ class TestPackage(unittest.TestCase):
         for name in "connection", "queues", "reduction", "util", "process":
             self.assertTrue(hasattr(chute, name), name)
         self.assertIs(chute.Process, multiprocessing.Process)
+
+    def test_its_modules(self):
+        for name in ("connection", "context", "dummy", "managers", "pool",
+                     "process", "queues", "reduction", "shared_memory",
+                     "sharedctypes", "synchronize", "util"):
+            ours = importlib.import_module("chute." + name)
+            stock = importlib.import_module("multiprocessing." + name)
+            for what in getattr(stock, "__all__", ()):
+                self.assertTrue(hasattr(ours, what), (name, what))
+            if name not in ("connection", "context", "queues"):
+                self.assertIs(ours, stock)
+
+    def test_a_thread_that_waits_does_not_hold_up_the_exit(self):
+        run("""
+            import chute, threading, time
+            full = chute.Queue(1)
+            full.put(1)
+            (a, b), tasks = chute.Pipe(), chute.JoinableQueue()
+            for call in (chute.Queue().get, tasks.get, a.recv,
+                         lambda: b.poll(None), lambda: full.put(2)):
+                threading.Thread(target=call, daemon=True).start()
+            time.sleep(0.1)
+            """)
+
+    def test_another_interpreter(self):
+        run("""
+            import _xxsubinterpreters as interpreters
+            for _ in range(3):
+                one = interpreters.create()
+                interpreters.run_string(one, "if True:" + """ + repr("""
+                    from chute import _chute
+                    q = _chute.Queue()
+                    q._make(0, 0)
+                    q.put([1, 1j])
+                    assert q.get() == [1, 1j]
+            """) + """)
+                interpreters.destroy(one)
+            import chute
+            q = chute.Queue()
+            q.put(1)
+            assert q.get() == 1
+            """)
 
     def test_contexts(self):
         self.assertRaises(ValueError, chute.get_context, "no method")

@@ -15,13 +15,15 @@ TYPED = Path(__file__).with_name("typed.py")
 
 # What cannot be said in a stub: the names that are classes for those who write
 # annotations, and functions that make them for those who call (typeshed has
-# multiprocessing's so, too); and what Generic implies.
-KNOWN = """
+# multiprocessing's so, too); and what Generic implies. And modules that are
+# multiprocessing's, whose stubs are typeshed's.
+KNOWN = r"""
 chute.Queue
 chute.JoinableQueue
 chute.SimpleQueue
 chute.queues.Queue.__class_getitem__
 chute.queues.SimpleQueue.__class_getitem__
+chute\.(dummy|managers|pool|shared_memory|sharedctypes|synchronize)\..*
 """
 
 

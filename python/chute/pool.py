@@ -1,0 +1,5 @@
+"""multiprocessing.pool, under this name."""
+import sys
+from multiprocessing import pool
+
+sys.modules[__name__] = pool

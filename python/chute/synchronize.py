@@ -1,0 +1,5 @@
+"""multiprocessing.synchronize, under this name."""
+import sys
+from multiprocessing import synchronize
+
+sys.modules[__name__] = synchronize
