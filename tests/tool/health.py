@@ -78,23 +78,16 @@ def full_and_they_are_slow():
 @test
 def a_putter_that_waits_for_long():
     chute("create", "q", "-m", 1)
-    getter = start("get", "q", "--follow", stdout=None or tool.subprocess.PIPE)
+    getter = start("get", "q", "--follow")
     waiting_in("q", "getting", 1)
-    # More than its pipe to us takes: so it gets no further.
-    putter = start("put", "q", "--text")
-    line = b"x" * 4000 + b"\n"
-    os.set_blocking(putter.stdin.fileno(), False)
-    sent = time.monotonic()
-    while time.monotonic() - sent < 30:
-        try:
-            putter.stdin.raw.write(line)
-        except BlockingIOError:
-            break
-        if sum(m["n_putting"] for m in look("q")["members"]):
-            break
+    # More than the getter's pipe to us takes: so it gets no further.
+    lines = tool.directory / ".lines"
+    lines.write_text((4000 * "x" + "\n") * 200)
+    with open(lines) as stdin:
+        putter = start("put", "q", "--text", stdin=stdin)
     waiting_in("q", "putting", 1)
-    o = look("q")
-    assert o["state"] == "FULL" and "larger maxsize" in o["hint"], o
+    until(lambda: look("q")["state"] == "FULL", "full")
+    assert "larger maxsize" in look("q")["hint"]
     o = until(lambda: (o := look("q", "--long", "100ms"))["state"] == "STUCK" and o, "long")
     assert str(putter.pid) in o["hint"] and "gdb" in o["hint"], o
     assert getter.poll() is None
