@@ -96,6 +96,11 @@ model: ## search the models of lock, event, queue and pipe with Spin
 	@scripts/setup model
 	@tests/model/run
 
+screens: build ## chute top with 30 queues and 100 members, and what it costs
+	@scripts/setup check
+	@scripts/build $(BUILD) --werror
+	@/usr/bin/python3 tests/tool/screens.py $(BUILD)/tools/chute
+
 mutants: ## seed mistakes, one after the other, and see that tests fail
 	@scripts/setup mutants
 	@tests/mutants/run

@@ -72,14 +72,26 @@ static double fill_of(const struct queue_view *v)
     return used > items ? used : items;
 }
 
-static void show_fill(const struct queue_view *v, char *buf, size_t cap)
+static void show_bar(const struct queue_view *v, int len, char *buf, size_t cap)
 {
-    int n = (int)(fill_of(v) * 6 + 0.5);
+    int n = (int)(fill_of(v) * len + 0.5);
 
     if (n == 0 && v->stats.n_items)
         n = 1;
-    snprintf(buf, cap, "[%.*s%.*s]", n > 6 ? 6 : n, "######", n > 6 ? 0 : 6 - n,
-             "......");
+    if (n > len)
+        n = len;
+    snprintf(buf, cap, "[%.*s%.*s]", n, "####################", len - n,
+             "....................");
+}
+
+static void show_fill(const struct queue_view *v, char *buf, size_t cap)
+{
+    show_bar(v, 6, buf, cap);
+}
+
+static void show_long_fill(const struct queue_view *v, char *buf, size_t cap)
+{
+    show_bar(v, 20, buf, cap);
 }
 
 static void show_depth(const struct queue_view *v, char *buf, size_t cap)
@@ -196,29 +208,37 @@ static double state_weight(const struct queue_view *v)
     return v->is_bad ? 2 : v->hint[0] ? 1 : 0;
 }
 
+#define WIDE 110
+
 const struct column top_columns[] = {
-    {"NAME", "name", 0, 0, true, show_name, NULL},
-    {"FILL", "fill", 8, 0, true, show_fill, fill_of},
-    {"DEPTH/MAX", "depth", 11, 0, false, show_depth, depth_of},
-    {"USED/MEMORY", NULL, 13, 110, false, show_used, NULL},
-    {"PUT/s", "put", 6, 0, false, show_put, put_of},
-    {"GOT/s", "got", 6, 0, false, show_got, got_of},
-    {"MB/s", "bytes", 7, 90, false, show_bytes, bytes_of},
-    {"OLDEST", "oldest", 6, 0, false, show_oldest, oldest_of},
-    {"P/G", "", 5, 0, false, show_users, NULL},
-    {"BLOCKED", "blocked", 8, 0, false, show_blocked, blocked_of},
-    {"STATE", "state", 9, 0, true, show_state, state_weight},
+    {"NAME", "name", 0, 0, 0, true, show_name, NULL},
+    {"FILL", "fill", 8, 0, WIDE, true, show_fill, fill_of},
+    {"FILL", NULL, 22, WIDE, 0, true, show_long_fill, fill_of},
+    {"DEPTH/MAX", "depth", 11, 0, 0, false, show_depth, depth_of},
+    {"USED/MEMORY", NULL, 13, WIDE, 0, false, show_used, NULL},
+    {"PUT/s", "put", 6, 0, 0, false, show_put, put_of},
+    {"GOT/s", "got", 6, 0, 0, false, show_got, got_of},
+    {"MB/s", "bytes", 7, 90, 0, false, show_bytes, bytes_of},
+    {"OLDEST", "oldest", 6, 0, 0, false, show_oldest, oldest_of},
+    {"P/G", NULL, 5, 0, 0, false, show_users, NULL},
+    {"BLOCKED", "blocked", 8, 0, 0, false, show_blocked, blocked_of},
+    {"STATE", "state", 9, 0, 0, true, show_state, state_weight},
     {0},
 };
+
+static bool is_shown(const struct column *c, int width)
+{
+    return width >= c->from && (c->below == 0 || width < c->below);
+}
 
 static int name_width(int width)
 {
     int rest = width;
 
     for (const struct column *c = top_columns; c->title; c++)
-        if (c->width && width >= c->from)
+        if (c->width && is_shown(c, width))
             rest -= c->width + 1;
-    return rest < 8 ? 8 : rest > 60 ? 60 : rest;
+    return rest < 8 ? 8 : rest > 48 ? 48 : rest;
 }
 
 void top_line(const struct queue_view *view, int width, char *buf, size_t cap)
@@ -229,7 +249,7 @@ void top_line(const struct queue_view *view, int width, char *buf, size_t cap)
     for (const struct column *c = top_columns; c->title; c++) {
         char field[256];
         int w = c->width ? c->width : name_width(width);
-        if (width < c->from)
+        if (!is_shown(c, width))
             continue;
         if (!view)
             snprintf(field, sizeof field, "%s", c->title);
@@ -266,21 +286,21 @@ static void show_member_now(const struct member_view *m, char *buf, size_t cap)
 void top_member_line(const struct member_view *m, char *buf, size_t cap)
 {
     char put_rate[UNITS_LEN], got_rate[UNITS_LEN], since[UNITS_LEN];
-    char now[64];
+    char put[UNITS_LEN], got[UNITS_LEN], now[64];
 
     if (!m) {
-        snprintf(buf, cap, "%7s %-16s %10s %10s %6s %6s %6s  %s", "PID",
+        snprintf(buf, cap, "%7s %-15s %7s %7s %6s %6s %6s  %s", "PID",
                  "PROGRAM", "PUT", "GOT", "PUT/s", "GOT/s", "SINCE", "NOW");
         return;
     }
     show_rate(m->put_rate, put_rate, sizeof put_rate);
     show_rate(m->got_rate, got_rate, sizeof got_rate);
     show_member_now(m, now, sizeof now);
-    snprintf(buf, cap,
-             "%7" PRIu64 " %-16.16s %10" PRIu64 " %10" PRIu64
-             " %6s %6s %6s  %s",
-             m->is.pid, m->is.program, m->is.n_put, m->is.n_got, put_rate,
-             got_rate, units_show_time(since, m->is.attached_ns), now);
+    snprintf(buf, cap, "%7" PRIu64 " %-15.15s %7s %7s %6s %6s %6s  %s",
+             m->is.pid, m->is.program,
+             units_show_count(put, (double)m->is.n_put),
+             units_show_count(got, (double)m->is.n_got), put_rate, got_rate,
+             units_show_time(since, m->is.attached_ns), now);
 }
 
 /* -- looking ------------------------------------------------------------------------------- */
@@ -411,8 +431,7 @@ static int batch(struct top *top, bool json)
 static int take_sort(struct top *top, const char *key)
 {
     for (int i = 0; key && top_columns[i].title; i++)
-        if (top_columns[i].key && *key &&
-            strcmp(top_columns[i].key, key) == 0) {
+        if (top_columns[i].key && strcmp(top_columns[i].key, key) == 0) {
             top->sort = i;
             return DONE;
         }

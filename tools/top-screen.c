@@ -3,7 +3,7 @@
  *     summary
  *     titles
  *     a queue a line, or the members of one         the chosen line is reversed
- *     what is to say about the chosen queue
+ *     what is to say about the chosen queue         two lines
  *     keys, or the filter being typed
  *
  * Each frame is drawn anew into curses' own picture, and curses sends what has
@@ -59,11 +59,30 @@ static void draw_line(int y, attr_t attr, enum colour colour, const char *text)
     attroff(attr);
 }
 
+/* In two lines, broken at a blank. */
+static void draw_wrapped(int y, enum colour colour, char *text)
+{
+    size_t cut = strlen(text);
+
+    if (cut <= (size_t)COLS) {
+        draw_line(y + 1, A_NORMAL, colour, text);
+        return;
+    }
+    cut = (size_t)COLS;
+    while (cut > 0 && text[cut] != ' ')
+        cut--;
+    if (cut == 0)
+        cut = (size_t)COLS;
+    draw_line(y + 1, A_NORMAL, colour, text + cut + (text[cut] == ' '));
+    text[cut] = '\0';
+    draw_line(y, A_NORMAL, colour, text);
+}
+
 /* -- the list ---------------------------------------------------------------------------- */
 
 static size_t n_list_lines(void)
 {
-    return LINES > 5 ? (size_t)LINES - 4 : 1;
+    return LINES > 6 ? (size_t)LINES - 5 : 1;
 }
 
 static const struct queue_view *chosen(const struct screen *s)
@@ -169,7 +188,7 @@ static void draw(struct screen *s)
         draw_list(s);
     if (view && *view->hint) {
         snprintf(line, sizeof line, "%s: %s", view->name, view->hint);
-        draw_line(LINES - 2, A_NORMAL, colour_of(view), line);
+        draw_wrapped(LINES - 3, colour_of(view), line);
     }
     if (s->typing)
         snprintf(line, sizeof line, "filter: %s_", s->top->filter);

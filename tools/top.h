@@ -11,7 +11,8 @@
 struct column {
     const char *title, *key; /* key: for --sort; NULL: not one to sort by */
     int width;               /* 0: what is left over */
-    int from;                /* not on screens narrower than that */
+    int from,
+        below; /* not on screens narrower than that, nor as wide as that */
     bool left;
     void (*show)(const struct queue_view *view, char *buf, size_t cap);
     double (*weight)(const struct queue_view *view); /* NULL: by name */

@@ -86,8 +86,7 @@ def a_putter_that_waits_for_long():
     with open(lines) as stdin:
         putter = start("put", "q", "--text", stdin=stdin)
     waiting_in("q", "putting", 1)
-    until(lambda: look("q")["state"] == "FULL", "full")
-    assert "larger maxsize" in look("q")["hint"]
+    until(lambda: (o := look("q"))["state"] == "FULL" and "larger maxsize" in o["hint"], "full")
     o = until(lambda: (o := look("q", "--long", "100ms"))["state"] == "STUCK" and o, "long")
     assert str(putter.pid) in o["hint"] and "gdb" in o["hint"], o
     assert getter.poll() is None
