@@ -116,7 +116,7 @@ bench: bench-codec ## measure against pipe(2), and the codec against CPython's
 bench-codec: ## measure the codec alone
 	@scripts/setup
 	@scripts/build $(BUILD)-bench --buildtype=release
-	@bench/codec.py $(BUILD)-bench/bench/codec
+	@/usr/bin/python3 bench/codec.py $(BUILD)-bench/bench/codec
 
 bench-net: ## measure connections beside CPython's and a bare socket
 	@scripts/setup

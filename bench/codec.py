@@ -1,8 +1,8 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """codec.py CODEC - chute's codec beside CPython's C pickle, in one run.
 
 Each round measures CPython, then chute, on the same value; medians of seven
-rounds. Python's loads cannot be had without the end of the object before, so
+rounds, of the processor's time, for others may be busy. Python's loads cannot be had without the end of the object before, so
 it stands beside chute's loads with the free; chute's loads alone is given too.
 Goal: dumps and loads at least 3 times as fast as CPython's, a megabyte of bytes
 at the speed of memcpy.
@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 import timeit
 
 ROUNDS, SECONDS = 7, 0.1
@@ -29,7 +30,7 @@ CASES = {
 
 def python(call):
     """Nanoseconds a call."""
-    timer = timeit.Timer(call)
+    timer = timeit.Timer(call, timer=time.process_time)
     n, took = timer.autorange()
     n = max(1, int(n * SECONDS / took))
     return timer.timeit(n) / n * 1e9
