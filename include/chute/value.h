@@ -3,7 +3,10 @@
  * SPDX-License-Identifier: MIT
  *
  * A value is immutable and reference-counted; a container holds references to
- * its items, so values form a tree in which parts may be shared.
+ * its items, so values form a tree in which parts may be shared. What was
+ * decoded from one message lives as long as there is a reference to any part of
+ * it: who keeps a small part of large messages for long should make a copy of it,
+ * chute_str_of(chute_value_str(v), chute_value_len(v)).
  *
  * A constructor gives NULL if memory is short or if any child is NULL; it then
  * frees the other children. So nested ones need one check, and a call that

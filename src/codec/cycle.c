@@ -1,8 +1,9 @@
 /* cycle.c - values that contain themselves.
  *
  * A pickle can put a list into itself: `] MEMOIZE BINGET 0 APPEND`. Python
- * means it; we cannot, for a value that holds itself is never freed. Such
- * pickles are refused, and must not leak either.
+ * means it; we cannot, for who walks a value could not count on coming to an
+ * end, and a value made of such parts would never be freed. Such pickles are
+ * refused.
  *
  * The last edge of a cycle goes into a box that is changed: some list, dict or
  * set on the stack, to which something is added that already leads to it. For
@@ -14,9 +15,7 @@
  *
  * Pickles of values without cycles have none: there a box is complete before it
  * is fetched. At the end, with no suspects nothing is to be done. Otherwise a
- * walk from the suspects looks for a way back to where it is. If there is one,
- * or if decoding has failed before it came to looking, all suspects are emptied:
- * then no cycle is left, and counting frees everything.
+ * walk from the suspects looks for a way back to where it is.
  *
  * A suspect alone is no crime; by hand one can write pickles that change a list
  * late, without a cycle, and they decode.
@@ -27,15 +26,10 @@ int reader_suspect(struct reader *r, chute_value *box)
 {
     if (box->flags & VALUE_SUSPECT)
         return 0;
-    int result = vec_push(&r->suspects, value_ref_private(box));
-    if (result < 0) {
-        chute_value_free(box);
-        return result;
-    }
-    if (r->suspects.n == 1)
+    if (r->suspects.n == 0)
         r->suspect_op = r->op;
     box->flags |= VALUE_SUSPECT;
-    return 0;
+    return vec_push(&r->suspects, box);
 }
 
 /* Only boxes that hold something can be part of a cycle; the marks of the walk
@@ -88,16 +82,4 @@ int reader_find_cycle(const struct reader *r)
         result = walk_from(&w, r->suspects.at[i]);
     walk_end(&w);
     return result;
-}
-
-void reader_clear_suspects(struct reader *r)
-{
-    for (size_t i = 0; i < r->suspects.n; i++) {
-        chute_value *v = r->suspects.at[i];
-        size_t n = value_slots(v);
-        /* Empty before anything is freed: that may lead back to v. */
-        v->n = 0;
-        for (size_t j = 0; j < n; j++)
-            chute_value_free(value_items(v)[j]);
-    }
 }

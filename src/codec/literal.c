@@ -397,7 +397,6 @@ static int apply_sign(struct literal *l)
         if (!minus)
             return fail(CHUTE_ENOMEM);
         l->r.stack.at[l->r.stack.n - 1] = minus;
-        chute_value_free(v);
     }
     l->r.marks.n--;
     l->is_signed = true;
@@ -551,11 +550,12 @@ int chute_literal_eval(const char *text, size_t text_len,
         return fail(CHUTE_EINVAL);
     reader_begin(&l.r, text ? text : "", text_len);
     int result = read_all(&l);
-    if (result == 0)
-        *ret_value = l.r.stack.at[--l.r.stack.n];
+    chute_value *v = result == 0 ? l.r.stack.at[0] : NULL;
+    if (v)
+        *ret_value = v;
     else if (ret_pos)
         *ret_pos = (size_t)(l.r.at - l.r.data);
-    reader_end(&l.r);
+    reader_end(&l.r, v);
     buf_done(&l.text);
     return result;
 }

@@ -201,7 +201,10 @@ static inline int run_pop(struct reader *r)
     size_t from;
 
     /* Of a mark and a value, the one on top; a mark is no value. */
-    return reader_has(r, 1) ? reader_pop(r, 1) : reader_pop_mark(r, &from);
+    if (!reader_has(r, 1))
+        return reader_pop_mark(r, &from);
+    r->stack.n--;
+    return 0;
 }
 
 static inline int run_pop_mark(struct reader *r)
@@ -209,7 +212,9 @@ static inline int run_pop_mark(struct reader *r)
     size_t from;
     int result = reader_pop_mark(r, &from);
 
-    return result < 0 ? result : reader_pop(r, r->stack.n - from);
+    if (result == 0)
+        r->stack.n = from;
+    return result;
 }
 
 /* -- the memo -------------------------------------------------------------- */
@@ -475,17 +480,14 @@ static int loads(const void *data, size_t data_len,
         result = run(&r);
     if (result == 0)
         result = check_limits(&r, limits);
-    if (result == 0) {
-        *ret_value = r.stack.at[0];
-        r.stack.n = 0;
-    } else {
-        reader_clear_suspects(&r);
-        if (ret_pos)
-            *ret_pos = (size_t)(r.op - r.data);
-        if (ret_report)
-            tell(&r, ret_report);
-    }
-    reader_end(&r);
+    chute_value *v = result == 0 ? r.stack.at[0] : NULL;
+    if (v)
+        *ret_value = v;
+    else if (ret_pos)
+        *ret_pos = (size_t)(r.op - r.data);
+    else if (ret_report)
+        tell(&r, ret_report);
+    reader_end(&r, v);
     return result;
 }
 

@@ -12,12 +12,15 @@
  * parent's other threads had taken just then it has no use, as with malloc.
  *
  * The count goes down as a value's own does, with release, and whoever ends it
- * looks with acquire; only that chute_value_free() hands in many at once.
+ * looks with acquire.
  */
+#include <string.h>
+
 #include "base/fail.h"
 #include "base/mem.h"
 #include "chute/error.h"
 #include "codec/pool.h"
+#include "codec/value.h"
 
 /* -- the shelf ------------------------------------------------------------- */
 
@@ -78,18 +81,42 @@ static void chunk_free(struct pool_chunk *chunk)
 
 void pool_begin(struct pool *p, size_t message_len)
 {
-    p->chunk = NULL;
+    p->first = p->chunk = NULL;
     p->at = p->end = NULL;
     p->next_len = message_len < POOL_CHUNK / 2 ? 2 * message_len + POOL_SLACK
                                                : POOL_CHUNK;
 }
 
+static void free_ring(struct pool_chunk *first)
+{
+    struct pool_chunk *chunk = first->next;
+
+    while (chunk != first) {
+        struct pool_chunk *next = chunk->next;
+        chunk_free(chunk);
+        chunk = next;
+    }
+    chunk_free(first);
+}
+
 void pool_end(struct pool *p)
 {
-    if (p->chunk)
-        pool_drop(p->chunk, 1);
-    p->chunk = NULL;
-    p->at = p->end = NULL;
+    if (p->first)
+        free_ring(p->first);
+    p->first = NULL;
+}
+
+/* Put a chunk at the end of the ring. */
+static void link_chunk(struct pool *p, struct pool_chunk *chunk)
+{
+    if (!p->first) {
+        p->first = chunk->first = chunk->next = chunk->prev = chunk;
+        atomic_init(&chunk->n_refs, 1);
+        return;
+    }
+    chunk->first = chunk->next = p->first;
+    chunk->prev = p->first->prev;
+    chunk->prev->next = p->first->prev = chunk;
 }
 
 int pool_more(struct pool *p, size_t len)
@@ -105,8 +132,7 @@ int pool_more(struct pool *p, size_t len)
     if (!chunk)
         return fail(CHUTE_ENOMEM);
 
-    pool_end(p);
-    atomic_init(&chunk->n_refs, 1);
+    link_chunk(p, chunk);
     p->chunk = chunk;
     p->at = chunk->data;
     p->end = (unsigned char *)chunk + chunk_len;
@@ -115,16 +141,77 @@ int pool_more(struct pool *p, size_t len)
     return 0;
 }
 
-void pool_drop(struct pool_chunk *chunk, uint32_t n)
+/* -- pieces with a chunk to themselves ------------------------------------- */
+
+static struct pool_chunk *chunk_of_large(void *piece)
+{
+    return (struct pool_chunk *)((unsigned char *)piece -
+                                 sizeof(struct pool_chunk));
+}
+
+void *pool_large(struct pool *p, size_t len, uint16_t *ret_place)
+{
+    if (len > PTRDIFF_MAX - sizeof(struct pool_chunk))
+        return NULL;
+    /* The first chunk has a place that does not move. */
+    if (!p->first && pool_more(p, 0) < 0)
+        return NULL;
+    struct pool_chunk *chunk = mem_alloc(sizeof *chunk + len);
+    if (!chunk)
+        return NULL;
+    link_chunk(p, chunk);
+    *ret_place = sizeof *chunk / POOL_UNIT;
+    return chunk->data;
+}
+
+void *pool_resize(struct pool *p, void *old, size_t old_len, size_t len)
+{
+    uint16_t place;
+
+    if (old_len <= POOL_SMALL) {
+        void *piece = pool_alloc(p, len, &place);
+        if (piece && old_len > 0)
+            memcpy(piece, old, old_len);
+        return piece;
+    }
+    if (len > PTRDIFF_MAX - sizeof(struct pool_chunk))
+        return NULL;
+    struct pool_chunk *chunk =
+        mem_realloc(chunk_of_large(old), sizeof *chunk + len);
+    if (!chunk)
+        return NULL;
+    chunk->next->prev = chunk->prev->next = chunk;
+    return chunk->data;
+}
+
+/* -- references ------------------------------------------------------------ */
+
+void pool_ref(struct pool_chunk *first)
+{
+    if (atomic_load_explicit(&first->n_refs, memory_order_relaxed) >
+        VALUE_MAX_COUNT)
+        return;
+    /* relaxed: whoever makes a reference has one already. */
+    if (atomic_fetch_add_explicit(&first->n_refs, 1, memory_order_relaxed) >=
+        VALUE_MAX_COUNT)
+        atomic_store_explicit(&first->n_refs, VALUE_IMMORTAL,
+                              memory_order_relaxed);
+}
+
+void pool_drop(struct pool_chunk *first, uint32_t n)
 {
     /* acquire: pairs with the release below, in the thread that left us alone
-     * with the chunk. */
-    if (atomic_load_explicit(&chunk->n_refs, memory_order_acquire) != n) {
+     * with the message. */
+    uint32_t have = atomic_load_explicit(&first->n_refs, memory_order_acquire);
+
+    if (have > VALUE_MAX_COUNT)
+        return;
+    if (have != n) {
         /* release: pairs with the acquire above and the fence beneath. */
-        if (atomic_fetch_sub_explicit(&chunk->n_refs, n,
+        if (atomic_fetch_sub_explicit(&first->n_refs, n,
                                       memory_order_release) != n)
             return;
         atomic_thread_fence(memory_order_acquire);
     }
-    chunk_free(chunk);
+    free_ring(first);
 }

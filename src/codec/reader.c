@@ -1,8 +1,7 @@
 /* reader.c - the machine that a pickle runs on: its stack, marks and memo.
  *
  * The functions here are the steps that opcodes are made of; pickle-read.c says
- * which opcode takes which. All of them leave the machine in order when they
- * fail: every value has one owner, and reader_end() finds it.
+ * which opcode takes which.
  *
  *     stack    [ ... | list | MARK 42 None ]      fence = 3, marks = { 0 }
  *                             ^ from
@@ -33,7 +32,6 @@ void reader_begin(struct reader *r, const void *data, size_t data_len)
     vec_begin(&r->stack);
     vec_begin(&r->marks);
     vec_begin(&r->dense);
-    vec_begin(&r->kept);
     vec_begin(&r->suspects);
     r->fence = 0;
     r->sparse = (struct map){0};
@@ -48,22 +46,15 @@ void reader_begin(struct reader *r, const void *data, size_t data_len)
     r->maker = 0;
 }
 
-static void free_all(struct vec *v)
+void reader_end(struct reader *r, const chute_value *v)
 {
-    for (size_t i = 0; i < v->n; i++)
-        chute_value_free(v->at[i]);
-    vec_end(v);
-}
-
-void reader_end(struct reader *r)
-{
-    free_all(&r->stack);
-    free_all(&r->kept);
-    free_all(&r->suspects);
+    vec_end(&r->stack);
+    vec_end(&r->suspects);
     vec_end(&r->marks);
     vec_end(&r->dense);
     map_end(&r->sparse);
-    pool_end(&r->pool);
+    if (!v || v->place == 0) /* nothing, or a static value */
+        pool_end(&r->pool);
 }
 
 /* -- the input ------------------------------------------------------------- */
@@ -130,10 +121,8 @@ int reader_make_set(struct reader *r, int type, size_t from, size_t n)
     if (!set)
         return fail(CHUTE_ENOMEM);
     int result = reader_fill(r, set, from, n);
-    if (result < 0) {
-        chute_value_free(set);
+    if (result < 0)
         return result;
-    }
     r->stack.n = from;
     return reader_push(r, set);
 }
@@ -153,39 +142,22 @@ static int extend_list(struct reader *r, chute_value *list, size_t from,
     return 0;
 }
 
-/* Put an entry into a dict or set. What is not needed is kept: a key that is
- * there already, and the value it had. The entry's places become NULL. */
-static int fill_one(struct reader *r, chute_value *box, void **entry)
-{
-    size_t width = box->type == CHUTE_DICT ? 2 : 1, at;
-    int result = table_place(box, entry[0], &r->compare, &at);
-
-    if (result < 0)
-        return result;
-    bool is_new = result == 1;
-    result = is_new ? 0 : reader_keep(r, entry[0]);
-    entry[0] = NULL;
-    if (result < 0 || width == 1)
-        return result;
-
-    chute_value **value = &value_items(box)[2 * at + 1], *old = *value;
-    *value = entry[1];
-    entry[1] = NULL;
-    return is_new ? 0 : reader_keep(r, old);
-}
-
 int reader_fill(struct reader *r, chute_value *box, size_t from, size_t n)
 {
-    size_t width = box->type == CHUTE_DICT ? 2 : 1;
+    size_t width = box->type == CHUTE_DICT ? 2 : 1, at;
 
     int result = refuse_classes(r, from, n * width);
     if (result == 0)
-        result = table_reserve(box, box->n + n);
+        result = table_reserve(&r->pool, box, box->n + n);
     if (result == 0 && box->type != CHUTE_FROZENSET)
         result = value_box_reserve(&r->pool, box, (box->n + n) * width);
-    for (size_t i = 0; result == 0 && i < n; i++)
-        result = fill_one(r, box, r->stack.at + from + i * width);
-    return result;
+    for (size_t i = 0; result >= 0 && i < n; i++) {
+        void **entry = r->stack.at + from + i * width;
+        result = table_place(box, entry[0], &r->compare, &at);
+        if (result >= 0 && width == 2)
+            value_items(box)[2 * at + 1] = entry[1];
+    }
+    return result < 0 ? result : 0;
 }
 
 int reader_add_items(struct reader *r, int type, size_t from, size_t n)

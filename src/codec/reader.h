@@ -4,18 +4,17 @@
  * reduce.c (the few classes that plain data needs) and cycle.c (values that
  * contain themselves).
  *
- * Who owns what. The stack owns its values, a box what was put into it, and
- * `kept` all that was taken off again: nothing that was ever made is freed
- * before the end. So the memo can hold pointers that it does not own, and costs
- * no counting. Until the end no other thread can see any of it, so references
- * are counted without locked instructions (value_ref_private).
+ * Who owns what. The pool owns all, to the end: nothing that was ever made is
+ * freed before, and then it is freed at once, or goes to the caller with the
+ * value. So stack, memo and boxes hold pointers, and nobody counts. That a value
+ * is held more than once is marked on it, for those who walk it later.
  */
 #ifndef CODEC_READER_H
 #define CODEC_READER_H
 
 #include "codec/compare.h"
+#include "codec/make.h"
 #include "codec/map.h"
-#include "codec/pool.h"
 #include "codec/stack.h"
 #include "codec/value.h"
 
@@ -31,8 +30,7 @@ struct reader {
      * an index is any 32-bit number, and must cost no more than its entry. */
     struct vec dense;  /* indices 0 .. n - 1 */
     struct map sparse; /* others, each plus 1 */
-    struct vec kept;
-    struct vec suspects; /* see cycle.c; each with a reference */
+    struct vec suspects; /* see cycle.c */
     const unsigned char *suspect_op;
 
     struct compare compare; /* what all comparisons of keys may take */
@@ -53,15 +51,10 @@ struct reader {
 
 /* -- the stack ------------------------------------------------------------- */
 
-/* Consumes v, on failure too; NULL is a failed allocation. */
+/* NULL is a failed allocation. */
 static inline int reader_push(struct reader *r, chute_value *v)
 {
-    if (!v)
-        return fail(CHUTE_ENOMEM);
-    int result = vec_push(&r->stack, v);
-    if (result < 0)
-        chute_value_free(v);
-    return result;
+    return v ? vec_push(&r->stack, v) : fail(CHUTE_ENOMEM);
 }
 
 /* Are there n values above the fence? */
@@ -79,27 +72,6 @@ static inline chute_value *reader_at(const struct reader *r, size_t i)
 static inline chute_value *reader_top(const struct reader *r, size_t down)
 {
     return r->stack.at[r->stack.n - 1 - down];
-}
-
-/* Keep v, which was on the stack or in a box, until the end. Consumes v. */
-static inline int reader_keep(struct reader *r, chute_value *v)
-{
-    int result = vec_push(&r->kept, v);
-
-    if (result < 0)
-        chute_value_free(v); /* the end is now */
-    return result;
-}
-
-/* Take n values off the stack and keep them. */
-static inline int reader_pop(struct reader *r, size_t n)
-{
-    while (n-- > 0) {
-        int result = reader_keep(r, r->stack.at[--r->stack.n]);
-        if (result < 0)
-            return result;
-    }
-    return 0;
 }
 
 /* -- the input ------------------------------------------------------------- */
@@ -171,13 +143,16 @@ static inline int reader_memo_get(struct reader *r, uint64_t index)
         return fail(CHUTE_EPICKLE);
     if (v->type == CHUTE_LIST || v->type == CHUTE_DICT || v->type == CHUTE_SET)
         v->flags |= VALUE_FETCHED;
-    return reader_push(r, value_ref_private(v));
+    value_mark_shared(v);
+    return reader_push(r, v);
 }
 
 /* -- steps: reader.c ------------------------------------------------------- */
 
 void reader_begin(struct reader *r, const void *data, size_t data_len);
-void reader_end(struct reader *r);
+
+/* Let go of everything but v, which may be NULL, and all that it holds. */
+void reader_end(struct reader *r, const chute_value *v);
 
 /* Set a mark; take the last one away: what was above it begins at *ret_from. */
 int reader_mark(struct reader *r);
@@ -192,7 +167,7 @@ int reader_make_set(struct reader *r, int type, size_t from, size_t n);
 int reader_add_items(struct reader *r, int type, size_t from, size_t n);
 
 /* The entries from place `from` on, n times a key and in a dict a value, go
- * into a dict or set. They become NULL on the stack. */
+ * into a dict or set. */
 int reader_fill(struct reader *r, chute_value *box, size_t from, size_t n);
 
 /* -- classes: reduce.c ----------------------------------------------------- */
@@ -212,8 +187,5 @@ int reader_suspect(struct reader *r, chute_value *box);
 
 /* 0, or CHUTE_ECYCLE, or CHUTE_ENOMEM. */
 int reader_find_cycle(const struct reader *r);
-
-/* Take the suspects apart, so that counting can free them. */
-void reader_clear_suspects(struct reader *r);
 
 #endif

@@ -142,9 +142,7 @@ int reader_stack_global(struct reader *r)
     chute_value *name = reader_top(r, 0), *module = reader_top(r, 1);
     if (name->type != CHUTE_STR || module->type != CHUTE_STR)
         return fail(CHUTE_EPICKLE);
-    int result = reader_pop(r, 2);
-    if (result < 0)
-        return result;
+    r->stack.n -= 2;
     return push_class(r, value_data(module), module->n, value_data(name),
                       name->n);
 }
@@ -189,8 +187,8 @@ static int encode(struct reader *r, const chute_value *text)
     return reader_push(r, v);
 }
 
-/* Lay a list's items on the stack, where they are owned if anything fails, and
- * make a set of them. */
+/* Lay a list's items on the stack, which now has them a second time, and make a
+ * set of them. */
 static int gather(struct reader *r, int type, const chute_value *list)
 {
     size_t from = r->stack.n;
@@ -198,7 +196,9 @@ static int gather(struct reader *r, int type, const chute_value *list)
     if (!may_copy(r, list->n))
         return fail(CHUTE_ELIMIT);
     for (size_t i = 0; i < list->n; i++) {
-        int result = reader_push(r, value_ref_private(value_items(list)[i]));
+        chute_value *item = value_items(list)[i];
+        value_mark_shared(item);
+        int result = reader_push(r, item);
         if (result < 0)
             return result;
     }
@@ -241,6 +241,6 @@ int reader_reduce(struct reader *r)
         return fail(CHUTE_EPICKLE);
     if (r->maker)
         return fail(CHUTE_ENOTPLAIN);
-    int result = reader_pop(r, 2);
-    return result < 0 ? result : call(r, (enum callable)callable->i, args);
+    r->stack.n -= 2;
+    return call(r, (enum callable)callable->i, args);
 }

@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "chute/error.h"
 #include "codec/hash.h"
+#include "codec/pool.h"
 #include "codec/table.h"
 
 struct table {
@@ -73,7 +74,24 @@ static void add(struct table *t, uint64_t hash, size_t i)
     t->slots[s] = (hash & TAG) | (i + 1);
 }
 
-int table_reserve(chute_value *v, size_t n_entries)
+/* An empty one, and the old one's memory. Of a pool it is zeroed here. */
+static struct table *new_table(struct pool *pool, struct table *old,
+                               size_t n_slots)
+{
+    size_t len = sizeof(struct table) + n_slots * sizeof *old->slots;
+    size_t old_len =
+        old ? sizeof(struct table) + old->n_slots * sizeof *old->slots : 0;
+    struct table *t = pool ? pool_resize(pool, old, old_len, len)
+                           : mem_alloc(len);
+
+    if (!t)
+        return NULL;
+    memset(t, 0, len);
+    t->n_slots = n_slots;
+    return t;
+}
+
+int table_reserve(struct pool *pool, chute_value *v, size_t n_entries)
 {
     struct value_box *box = value_box(v);
     size_t n_slots = 4 * TABLE_MIN;
@@ -87,20 +105,22 @@ int table_reserve(chute_value *v, size_t n_entries)
     while (n_entries > n_slots / 3 * 2)
         n_slots *= 2;
 
-    struct table *t = mem_zalloc(sizeof *t + n_slots * sizeof *t->slots);
-    if (!t)
-        return fail(CHUTE_ENOMEM);
-    t->n_slots = n_slots;
+    /* Hashes are made before the old table is gone, and remembered. */
     for (size_t i = 0; i < v->n; i++) {
         int r = hash_value(key_at(v, i), &hash);
-        if (r < 0) {
-            free(t);
+        if (r < 0)
             return r;
-        }
+    }
+    struct table *t = new_table(pool, box->table, n_slots);
+    if (!t)
+        return fail(CHUTE_ENOMEM);
+    if (!pool)
+        free(box->table);
+    box->table = t;
+    for (size_t i = 0; i < v->n; i++) {
+        (void)hash_value(key_at(v, i), &hash);
         add(t, hash, i);
     }
-    free(box->table);
-    box->table = t;
     return 0;
 }
 

@@ -14,8 +14,9 @@
 /* So few entries are looked through one by one. */
 enum { TABLE_MIN = 8 };
 
-/* Make the table fit for n_entries. The box's own items are reserved apart. */
-int table_reserve(chute_value *v, size_t n_entries);
+/* Make the table fit for n_entries, with memory of the box's pool, which may be
+ * NULL. The box's own items are reserved apart. */
+int table_reserve(struct pool *pool, chute_value *v, size_t n_entries);
 
 /* Find the entry of a key: 1 and its number, or 0. */
 int table_find(const chute_value *v, const chute_value *key, struct compare *c,

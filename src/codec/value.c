@@ -21,19 +21,19 @@
  * Proven by tests/unit/test-value.c: every type, every refusal, a depth of a
  * million, and each allocation failing in turn.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "chute/error.h"
 #include "codec/compare.h"
+#include "codec/make.h"
 #include "codec/number.h"
-#include "codec/pool.h"
 #include "codec/table.h"
 #include "codec/utf8.h"
 #include "codec/value.h"
 
 /* -- static values --------------------------------------------------------- */
-
-enum { INT_FROM = -16, INT_TO = 255 };
 
 #define STATIC_INT(n)                                                          \
     {                                                                          \
@@ -46,8 +46,8 @@ enum { INT_FROM = -16, INT_TO = 255 };
 #define INTS_64(n)                                                             \
     INTS_16(n), INTS_16((n) + 16), INTS_16((n) + 32), INTS_16((n) + 48)
 
-static const chute_value small_ints[] = {
-    INTS_16(INT_FROM), INTS_64(0), INTS_64(64), INTS_64(128), INTS_64(192),
+const chute_value value_ints[] = {
+    INTS_16(VALUE_INT_FROM), INTS_64(0), INTS_64(64), INTS_64(128), INTS_64(192),
 };
 
 static const chute_value none = {
@@ -56,7 +56,7 @@ static const chute_value none = {
     .flags = VALUE_HASHABLE,
 };
 
-static const chute_value bools[2] = {
+const chute_value value_bools[2] = {
     {.n_refs = VALUE_STATIC, .type = CHUTE_BOOL, .flags = VALUE_HASHABLE},
     {.n_refs = VALUE_STATIC,
      .type = CHUTE_BOOL,
@@ -72,25 +72,19 @@ static const struct value_box empty_tuple = {
              .hash = UINT64_C(0x7d0c6a9e41b35f28)},
 };
 
-/* The API has no const; nobody writes to a static value. */
-static chute_value *unconst(const chute_value *v)
-{
-    return (chute_value *)(uintptr_t)v;
-}
-
 chute_value *value_tuple_empty(void)
 {
-    return unconst(&empty_tuple.head);
+    return value_unconst(&empty_tuple.head);
 }
 
 chute_value *chute_none(void)
 {
-    return unconst(&none);
+    return value_unconst(&none);
 }
 
 chute_value *chute_bool(bool b)
 {
-    return unconst(&bools[b]);
+    return value_unconst(&value_bools[b]);
 }
 
 /* -- references ------------------------------------------------------------ */
@@ -99,9 +93,14 @@ chute_value *chute_value_ref(chute_value *v)
 {
     if (!v)
         return NULL;
-    if (atomic_load_explicit(&v->n_refs, memory_order_relaxed) >
-        VALUE_MAX_COUNT)
+    uint32_t n = atomic_load_explicit(&v->n_refs, memory_order_relaxed);
+    if (n > VALUE_MAX_COUNT)
         return v;
+    if (v->place) {
+        value_mark_shared(v);
+        pool_ref(pool_first(v, v->place));
+        return v;
+    }
     /* relaxed: whoever makes a reference has one already. */
     if (atomic_fetch_add_explicit(&v->n_refs, 1, memory_order_relaxed) >=
         VALUE_MAX_COUNT)
@@ -127,135 +126,51 @@ static bool unref(chute_value *v)
     return true;
 }
 
-/* The dead: boxes whose items are still to be dropped, and how many there were
- * in the chunk that was met last, which is told once for all of them. */
-struct graves {
-    chute_value *boxes;
-    struct pool_chunk *chunk;
-    uint32_t n;
-};
-
-static void settle(struct graves *g)
+/* Give up a reference. A dead box goes to the chain. */
+static inline void drop(chute_value *v, chute_value **dead)
 {
-    if (g->chunk)
-        pool_drop(g->chunk, g->n);
-}
-
-static void bury(chute_value *v, struct graves *g)
-{
-    if (v->place == 0) {
-        free(v);
+    if (!v)
         return;
-    }
-    struct pool_chunk *chunk = pool_chunk_of(v, v->place);
-    POOL_POISON(v, sizeof *v);
-    if (chunk != g->chunk) {
-        settle(g);
-        g->chunk = chunk;
-        g->n = 0;
-    }
-    g->n++;
-}
-
-/* Give up a reference. */
-static inline void drop(chute_value *v, struct graves *g)
-{
-    if (!v || !unref(v))
-        return;
-    if (value_is_box(v)) {
-        v->next = g->boxes;
-        g->boxes = v;
-    } else {
-        bury(v, g);
+    if (v->place) {
+        pool_drop(pool_first(v, v->place), 1);
+    } else if (unref(v)) {
+        if (!value_is_box(v)) {
+            free(v);
+            return;
+        }
+        v->next = *dead;
+        *dead = v;
     }
 }
 
 chute_value *chute_value_free(chute_value *v)
 {
-    struct graves g = {0};
+    chute_value *dead = NULL;
 
-    drop(v, &g);
-    while (g.boxes) {
-        struct value_box *box = value_box(g.boxes);
+    drop(v, &dead);
+    while (dead) {
+        struct value_box *box = value_box(dead);
         size_t n = value_slots(&box->head);
 
-        g.boxes = box->head.next;
+        dead = box->head.next;
         for (size_t i = 0; i < n; i++)
-            drop(box->items[i], &g);
-        if (box->head.flags & VALUE_BLOCK)
-            free(box->items);
+            drop(box->items[i], &dead);
         free(box->table);
-        bury(&box->head, &g);
+        free(box);
     }
-    settle(&g);
     return NULL;
 }
 
 /* -- numbers and blobs ----------------------------------------------------- */
-
-/* Memory for a value, with its head filled in: n is 0, and so is its union. */
-static void *node_new(struct pool *pool, int type, unsigned flags, size_t len)
-{
-    uint16_t place = 0;
-    chute_value *v = pool && len <= POOL_SMALL ? pool_alloc(pool, len, &place)
-                                               : mem_alloc(len);
-
-    if (v)
-        *v = (chute_value){.n_refs = 1,
-                           .type = (uint8_t)type,
-                           .flags = (uint8_t)flags,
-                           .place = place};
-    return v;
-}
-
-chute_value *value_int_new(struct pool *pool, int64_t i)
-{
-    if (i >= INT_FROM && i <= INT_TO)
-        return unconst(&small_ints[i - INT_FROM]);
-    chute_value *v =
-        node_new(pool, CHUTE_INT, VALUE_HASHABLE, sizeof(chute_value));
-    if (v)
-        v->i = i;
-    return v;
-}
 
 chute_value *chute_int(int64_t i)
 {
     return value_int_new(NULL, i);
 }
 
-chute_value *value_float_new(struct pool *pool, double d)
-{
-    chute_value *v =
-        node_new(pool, CHUTE_FLOAT, VALUE_HASHABLE, sizeof(chute_value));
-
-    if (v)
-        v->d = d;
-    return v;
-}
-
 chute_value *chute_float(double d)
 {
     return value_float_new(NULL, d);
-}
-
-chute_value *value_blob_new(struct pool *pool, int type, size_t len,
-                            void **ret_data)
-{
-    unsigned flags = type == CHUTE_BYTEARRAY ? 0
-                     : type == CHUTE_INT     ? VALUE_HASHABLE | VALUE_BIG
-                                             : VALUE_HASHABLE;
-
-    if (len > PTRDIFF_MAX - sizeof(struct value_blob) - 1)
-        return NULL;
-    struct value_blob *blob =
-        node_new(pool, type, flags, sizeof *blob + len + 1);
-    if (!blob)
-        return NULL;
-    blob->head.n = len;
-    blob->data[len] = 0;
-    *ret_data = blob->data;
-    return &blob->head;
 }
 
 chute_value *value_bytes_new(size_t len, void **ret_data)
@@ -352,46 +267,13 @@ chute_value *chute_bytearray(const void *data, size_t data_len)
 
 /* -- boxes ----------------------------------------------------------------- */
 
-chute_value *value_box_new(struct pool *pool, int type, size_t n_slots)
-{
-    unsigned flags = type == CHUTE_FROZENSET ? VALUE_HASHABLE : 0;
-
-    if (n_slots > (PTRDIFF_MAX - sizeof(struct value_box)) / sizeof(void *))
-        return NULL;
-    struct value_box *box =
-        node_new(pool, type, flags, sizeof *box + n_slots * sizeof *box->room);
-    if (!box)
-        return NULL;
-    if (type == CHUTE_LIST || type == CHUTE_DICT || type == CHUTE_SET)
-        box->head.cap = n_slots;
-    box->items = box->room;
-    box->table = NULL;
-    return &box->head;
-}
-
-/* Items that are no block move to one of cap slots, or to the box's chunk. */
-static chute_value **new_items(struct pool *pool, struct value_box *box,
-                               size_t cap)
-{
-    size_t len = cap * sizeof *box->items;
-    void *items = NULL;
-
-    if (pool)
-        items = pool_alloc_beside(pool, box, box->head.place, len);
-    if (!items) {
-        items = mem_alloc(len);
-        if (!items)
-            return NULL;
-        box->head.flags |= VALUE_BLOCK;
-    }
-    memcpy(items, box->items, value_slots(&box->head) * sizeof *box->items);
-    return items;
-}
-
 int value_box_reserve(struct pool *pool, chute_value *v, size_t n_slots)
 {
     struct value_box *box = value_box(v);
 
+    /* In `room`, or just behind the box, is no chunk of their own. */
+    assert(box->items != box->room ||
+           v->cap * sizeof *box->items <= POOL_SMALL);
     if (n_slots <= v->cap)
         return 0;
     /* To the exact need at first, which is all of a list of up to 1000 items
@@ -401,9 +283,8 @@ int value_box_reserve(struct pool *pool, chute_value *v, size_t n_slots)
         cap = n_slots;
     if (cap > PTRDIFF_MAX / sizeof *box->items)
         return fail(CHUTE_ENOMEM);
-    void *items = v->flags & VALUE_BLOCK
-                      ? mem_realloc(box->items, cap * sizeof *box->items)
-                      : (void *)new_items(pool, box, cap);
+    void *items = pool_resize(pool, box->items, v->cap * sizeof *box->items,
+                              cap * sizeof *box->items);
     if (!items)
         return fail(CHUTE_ENOMEM);
     box->items = items;
@@ -485,7 +366,7 @@ static chute_value *table_of(int type, size_t n, size_t width,
     chute_value *v = any_null(n * width, items)
                          ? NULL
                          : value_box_new(NULL, type, n * width);
-    if (!v || table_reserve(v, n) < 0)
+    if (!v || table_reserve(NULL, v, n) < 0)
         goto fail;
     for (; i < n; i++) {
         chute_value *const *entry = items + i * width;

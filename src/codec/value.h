@@ -6,14 +6,20 @@
  *     blob     str, bytes, bytearray, and an int too large for 64 bits:
  *              followed by its bytes
  *     box      list, tuple, dict, set, frozenset: pointers to items, in `room`
- *              behind the struct where their number was known, or in a block
- *              of their own where the box had to grow
+ *              behind the struct where their number was known, or elsewhere in
+ *              the message where the box had to grow
  *
  * A dict's items are key, value, key, value; dicts and sets of more than
  * TABLE_MIN items have a hash table beside them (table.h).
  *
  * A value is written by the one thread that makes it, until somebody else can
  * see it, and never again, but for n_refs and `hash`, which are atomic.
+ *
+ * A value either has memory of its own and counts its references, or is part of
+ * a message that was decoded (pool.h), which counts those from outside for all of
+ * its values; n_refs of such a value is 1 as long as it is held once, by the box
+ * it was read into, and 2 for ever if it was fetched again or somebody has asked
+ * for a reference.
  */
 #ifndef CODEC_VALUE_H
 #define CODEC_VALUE_H
@@ -35,7 +41,6 @@ enum {
     VALUE_SUSPECT = 1 << 4,
     VALUE_ONPATH = 1 << 5,
     VALUE_CLEARED = 1 << 6,
-    VALUE_BLOCK = 1 << 7, /* box: `items` is a block to be freed */
 };
 
 /* Above VALUE_MAX_COUNT a count does not move. A value with so many references
@@ -49,7 +54,7 @@ struct chute_value {
     _Atomic uint32_t n_refs;
     uint8_t type;
     uint8_t flags;
-    uint16_t place; /* in its chunk (pool.h); 0: memory of its own */
+    uint16_t place; /* in its chunk; 0: memory of its own */
     size_t n;       /* blob: bytes; box: items, or pairs */
     union {
         int64_t i; /* int, bool */
@@ -117,31 +122,18 @@ static inline bool value_is_shared(const struct chute_value *v)
     return n > 1 && n != VALUE_STATIC;
 }
 
-/* Another reference to a value that no other thread can see yet: no locked
- * instruction. */
-static inline struct chute_value *value_ref_private(struct chute_value *v)
+/* A value of a message that is being decoded is met once more. Inside of a
+ * message references are not counted (pool.h). */
+static inline void value_mark_shared(struct chute_value *v)
 {
-    uint32_t n = atomic_load_explicit(&v->n_refs, memory_order_relaxed);
-    if (n < VALUE_MAX_COUNT)
-        atomic_store_explicit(&v->n_refs, n + 1, memory_order_relaxed);
-    else if (n == VALUE_MAX_COUNT)
-        atomic_store_explicit(&v->n_refs, VALUE_IMMORTAL, memory_order_relaxed);
-    return v;
+    if (atomic_load_explicit(&v->n_refs, memory_order_relaxed) == 1)
+        atomic_store_explicit(&v->n_refs, 2, memory_order_relaxed);
 }
 
-/* Values are made with memory of their own, or from a pool, which may be NULL.
- * All of these give NULL if memory is short. */
-
-struct chute_value *value_int_new(struct pool *pool, int64_t i);
+/* An int of any size, in memory of its own or from a pool; NULL if memory is
+ * short. More that makes values is in make.h. */
 struct chute_value *value_int_of(struct pool *pool, const void *data,
                                  size_t data_len);
-struct chute_value *value_float_new(struct pool *pool, double d);
-
-/* A str, bytes, bytearray or big int of len bytes, which the caller has yet to
- * write, before anybody else sees the value, to *ret_data. A str must be made
- * UTF-8, an int be the shortest form and longer than 8 bytes. */
-struct chute_value *value_blob_new(struct pool *pool, int type, size_t len,
-                                   void **ret_data);
 
 /* A bytes value that is to be filled in place. */
 struct chute_value *value_bytes_new(size_t len, void **ret_data);
@@ -153,10 +145,8 @@ static inline void value_bytes_cut(struct chute_value *v, size_t len)
     value_data(v)[len] = 0;
 }
 
-/* An empty list, tuple, dict, set or frozenset, with place for n_slots. */
-struct chute_value *value_box_new(struct pool *pool, int type, size_t n_slots);
-
-/* Make place for n_slots in all in a list, dict or set. 0, or CHUTE_ENOMEM. */
+/* Make place for n_slots in all in a list, dict or set of a pool. 0, or
+ * CHUTE_ENOMEM. */
 int value_box_reserve(struct pool *pool, struct chute_value *v, size_t n_slots);
 
 /* A tuple of n items, which are consumed on success only. */
