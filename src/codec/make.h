@@ -12,6 +12,7 @@
 
 /* Static values: they are what plain data is full of. */
 enum { VALUE_INT_FROM = -16, VALUE_INT_TO = 255 };
+extern const struct chute_value value_none;
 extern const struct chute_value value_ints[];
 extern const struct chute_value value_bools[2];
 
@@ -41,7 +42,8 @@ static inline struct chute_value *value_int_new(struct pool *pool, int64_t i)
 {
     if (i >= VALUE_INT_FROM && i <= VALUE_INT_TO)
         return value_unconst(&value_ints[i - VALUE_INT_FROM]);
-    struct chute_value *v = value_new(pool, CHUTE_INT, VALUE_HASHABLE, sizeof *v);
+    struct chute_value *v =
+        value_new(pool, CHUTE_INT, VALUE_HASHABLE, sizeof *v);
     if (v)
         v->i = i;
     return v;
@@ -88,8 +90,8 @@ static inline struct chute_value *value_box_new(struct pool *pool, int type,
 
     if (n_slots > (PTRDIFF_MAX - sizeof *box) / sizeof *box->room)
         return NULL;
-    box = value_new(pool, type, flags,
-                    sizeof *box + n_slots * sizeof *box->room);
+    box =
+        value_new(pool, type, flags, sizeof *box + n_slots * sizeof *box->room);
     if (!box)
         return NULL;
     if (type == CHUTE_LIST || type == CHUTE_DICT || type == CHUTE_SET)

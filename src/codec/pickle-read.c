@@ -45,23 +45,67 @@
 
 enum { MAX_PROTOCOL = 5, STOPPED = 1 };
 
+/* -- the input ------------------------------------------------------------- */
+
+/* What is left of it, apart from the reader, so that it stays in registers. */
+struct input {
+    const unsigned char *at, *end;
+};
+
+/* Step over n bytes: where they begin, or NULL if there are fewer. */
+static inline const unsigned char *take(struct input *in, size_t n)
+{
+    const unsigned char *at = in->at;
+
+    if (n > (size_t)(in->end - at))
+        return NULL;
+    in->at = at + n;
+    return at;
+}
+
+/* A number of `width` bytes, little-endian; false if there are fewer. */
+static inline bool take_number(struct input *in, size_t width, uint64_t *ret)
+{
+    const unsigned char *p = take(in, width);
+
+    if (!p)
+        return false;
+    uint64_t number = p[--width];
+    while (width > 0)
+        number = number << 8 | p[--width];
+    *ret = number;
+    return true;
+}
+
+/* A length of `width` bytes, and so many bytes: where they are, or NULL. */
+static inline const unsigned char *take_data(struct input *in, size_t width,
+                                             size_t *ret_len)
+{
+    uint64_t len;
+
+    if (!take_number(in, width, &len) || len > (size_t)(in->end - in->at))
+        return NULL;
+    *ret_len = (size_t)len;
+    return take(in, (size_t)len);
+}
+
 /* -- frame ----------------------------------------------------------------- */
 
-static inline int run_proto(struct reader *r, size_t width)
+static inline int run_proto(struct reader *r, struct input *in, size_t width)
 {
     uint64_t version;
 
-    if (!reader_take_number(r, width, &version) || version > MAX_PROTOCOL)
+    if (!take_number(in, width, &version) || version > MAX_PROTOCOL)
         return fail(CHUTE_EPICKLE);
     r->protocol = (unsigned)version;
     return 0;
 }
 
-static inline int run_frame(struct reader *r, size_t width)
+static inline int run_frame(struct input *in, size_t width)
 {
     uint64_t len;
 
-    if (!reader_take_number(r, width, &len) || len > (size_t)(r->end - r->at))
+    if (!take_number(in, width, &len) || len > (size_t)(in->end - in->at))
         return fail(CHUTE_EPICKLE);
     return 0;
 }
@@ -79,41 +123,41 @@ static inline int run_stop(struct reader *r)
 
 static inline int run_none(struct reader *r)
 {
-    return reader_push(r, chute_none());
+    return reader_push(r, value_unconst(&value_none));
 }
 
-static inline int run_bool(struct reader *r, size_t width)
+static inline int run_bool(struct reader *r, bool b)
 {
-    return reader_push(r, chute_bool(width));
+    return reader_push(r, value_unconst(&value_bools[b]));
 }
 
-static inline int run_int(struct reader *r, size_t width)
+static inline int run_int(struct reader *r, struct input *in, size_t width)
 {
     uint64_t number;
 
-    if (!reader_take_number(r, width, &number))
+    if (!take_number(in, width, &number))
         return fail(CHUTE_EPICKLE);
     /* Only the widest has a sign. */
     int64_t i = width == 4 ? (int32_t)(uint32_t)number : (int64_t)number;
     return reader_push(r, value_int_new(&r->pool, i));
 }
 
-static inline int run_long(struct reader *r, size_t width)
+static inline int run_long(struct reader *r, struct input *in, size_t width)
 {
     size_t len;
-    const unsigned char *data = reader_take_data(r, width, &len);
+    const unsigned char *data = take_data(in, width, &len);
 
     if (!data || len > INT32_MAX)
         return fail(CHUTE_EPICKLE);
     if (len > r->max_int_len && number_trim(data, len) > r->max_int_len)
         return fail(CHUTE_ELIMIT);
-    return reader_push(r, len == 0 ? chute_int(0)
+    return reader_push(r, len == 0 ? value_int_new(NULL, 0)
                                    : value_int_of(&r->pool, data, len));
 }
 
-static inline int run_float(struct reader *r, size_t width)
+static inline int run_float(struct reader *r, struct input *in, size_t width)
 {
-    const unsigned char *data = reader_take(r, width);
+    const unsigned char *data = take(in, width);
     uint64_t bits = 0;
     double d;
 
@@ -125,18 +169,54 @@ static inline int run_float(struct reader *r, size_t width)
     return reader_push(r, value_float_new(&r->pool, d));
 }
 
-static inline int run_blob(struct reader *r, int type, size_t width)
+/* Copy, and say whether it is short and ASCII, as most strs are. */
+static inline bool copy(unsigned char *to, const unsigned char *from,
+                        size_t len)
+{
+    uint64_t first, last;
+    uint32_t half[2];
+
+    if (len > 16) {
+        memcpy(to, from, len);
+        return false;
+    }
+    if (len >= 8) { /* two words, which may overlap */
+        memcpy(&first, from, 8);
+        memcpy(&last, from + len - 8, 8);
+        memcpy(to, &first, 8);
+        memcpy(to + len - 8, &last, 8);
+        return ((first | last) & UINT64_C(0x8080808080808080)) == 0;
+    }
+    if (len >= 4) {
+        memcpy(half, from, 4);
+        memcpy(half + 1, from + len - 4, 4);
+        memcpy(to, half, 4);
+        memcpy(to + len - 4, half + 1, 4);
+        return ((half[0] | half[1]) & UINT32_C(0x80808080)) == 0;
+    }
+    unsigned char all = 0;
+    for (size_t i = 0; i < len; i++) {
+        to[i] = from[i];
+        all |= from[i];
+    }
+    return all < 0x80;
+}
+
+static inline int run_blob(struct reader *r, struct input *in, int type,
+                           size_t width)
 {
     size_t len;
     void *to;
-    const unsigned char *data = reader_take_data(r, width, &len);
+    const unsigned char *data = take_data(in, width, &len);
 
-    if (!data || (type == CHUTE_STR && !utf8_valid(data, len)))
+    if (!data)
         return fail(CHUTE_EPICKLE);
     chute_value *v = value_blob_new(&r->pool, type, len, &to);
     if (!v)
         return fail(CHUTE_ENOMEM);
-    memcpy(to, data, len);
+    bool ascii = copy(to, data, len);
+    if (type == CHUTE_STR && !ascii && !utf8_valid(data, len))
+        return fail(CHUTE_EPICKLE);
     return reader_push(r, v);
 }
 
@@ -219,11 +299,11 @@ static inline int run_pop_mark(struct reader *r)
 
 /* -- the memo -------------------------------------------------------------- */
 
-static inline int run_put(struct reader *r, size_t width)
+static inline int run_put(struct reader *r, struct input *in, size_t width)
 {
     uint64_t index;
 
-    if (!reader_take_number(r, width, &index) || !reader_has(r, 1))
+    if (!take_number(in, width, &index) || !reader_has(r, 1))
         return fail(CHUTE_EPICKLE);
     return reader_memo_put(r, index);
 }
@@ -237,20 +317,23 @@ static inline int run_memoize(struct reader *r)
     return reader_memo_put(r, r->dense.n + r->sparse.n);
 }
 
-static inline int run_get(struct reader *r, size_t width)
+static inline int run_get(struct reader *r, struct input *in, size_t width)
 {
     uint64_t index;
 
-    if (!reader_take_number(r, width, &index))
+    if (!take_number(in, width, &index))
         return fail(CHUTE_EPICKLE);
     return reader_memo_get(r, index);
 }
 
 /* -- classes --------------------------------------------------------------- */
 
-static inline int run_global(struct reader *r)
+static inline int run_global(struct reader *r, struct input *in)
 {
-    return reader_global(r);
+    r->at = in->at;
+    int result = reader_global(r);
+    in->at = r->at;
+    return result;
 }
 
 static inline int run_stack_global(struct reader *r)
@@ -268,13 +351,13 @@ static inline int run_reduce(struct reader *r)
 /* One row for each: the function that runs it, the type it makes or changes, and
  * the bytes of the number behind it; or how many items it takes, or which truth.
  * The compiler makes a jump and code of its own for each. */
-static int run_op(struct reader *r, unsigned char op)
+static inline int run_op(struct reader *r, struct input *in, unsigned char op)
 {
     switch (op) {
     case OP_PROTO:
-        return run_proto(r, 1);
+        return run_proto(r, in, 1);
     case OP_FRAME:
-        return run_frame(r, 8);
+        return run_frame(in, 8);
     case OP_STOP:
         return run_stop(r);
 
@@ -285,32 +368,32 @@ static int run_op(struct reader *r, unsigned char op)
     case OP_NEWFALSE:
         return run_bool(r, false);
     case OP_BININT1:
-        return run_int(r, 1);
+        return run_int(r, in, 1);
     case OP_BININT2:
-        return run_int(r, 2);
+        return run_int(r, in, 2);
     case OP_BININT:
-        return run_int(r, 4);
+        return run_int(r, in, 4);
     case OP_LONG1:
-        return run_long(r, 1);
+        return run_long(r, in, 1);
     case OP_LONG4:
-        return run_long(r, 4);
+        return run_long(r, in, 4);
     case OP_BINFLOAT:
-        return run_float(r, 8);
+        return run_float(r, in, 8);
 
     case OP_SHORT_BINUNICODE:
-        return run_blob(r, CHUTE_STR, 1);
+        return run_blob(r, in, CHUTE_STR, 1);
     case OP_BINUNICODE:
-        return run_blob(r, CHUTE_STR, 4);
+        return run_blob(r, in, CHUTE_STR, 4);
     case OP_BINUNICODE8:
-        return run_blob(r, CHUTE_STR, 8);
+        return run_blob(r, in, CHUTE_STR, 8);
     case OP_SHORT_BINBYTES:
-        return run_blob(r, CHUTE_BYTES, 1);
+        return run_blob(r, in, CHUTE_BYTES, 1);
     case OP_BINBYTES:
-        return run_blob(r, CHUTE_BYTES, 4);
+        return run_blob(r, in, CHUTE_BYTES, 4);
     case OP_BINBYTES8:
-        return run_blob(r, CHUTE_BYTES, 8);
+        return run_blob(r, in, CHUTE_BYTES, 8);
     case OP_BYTEARRAY8:
-        return run_blob(r, CHUTE_BYTEARRAY, 8);
+        return run_blob(r, in, CHUTE_BYTEARRAY, 8);
 
     case OP_EMPTY_LIST:
         return run_empty(r, CHUTE_LIST);
@@ -348,18 +431,18 @@ static int run_op(struct reader *r, unsigned char op)
     case OP_POP_MARK:
         return run_pop_mark(r);
     case OP_BINPUT:
-        return run_put(r, 1);
+        return run_put(r, in, 1);
     case OP_LONG_BINPUT:
-        return run_put(r, 4);
+        return run_put(r, in, 4);
     case OP_MEMOIZE:
         return run_memoize(r);
     case OP_BINGET:
-        return run_get(r, 1);
+        return run_get(r, in, 1);
     case OP_LONG_BINGET:
-        return run_get(r, 4);
+        return run_get(r, in, 4);
 
     case OP_GLOBAL:
-        return run_global(r);
+        return run_global(r, in);
     case OP_STACK_GLOBAL:
         return run_stack_global(r);
     case OP_REDUCE:
@@ -389,12 +472,15 @@ static int run_op(struct reader *r, unsigned char op)
  * ended, and on failure the first byte that was refused. */
 static int run(struct reader *r)
 {
+    struct input in = {r->at, r->end};
     int result;
 
     do {
-        r->op = r->at;
-        result = r->at < r->end ? run_op(r, *r->at++) : fail(CHUTE_EPICKLE);
+        r->op = in.at;
+        result =
+            in.at < in.end ? run_op(r, &in, *in.at++) : fail(CHUTE_EPICKLE);
     } while (result == 0);
+    r->at = in.at;
     if (r->maker) {
         r->op = r->maker_op;
         return fail(CHUTE_ENOTPLAIN);

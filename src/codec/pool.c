@@ -4,11 +4,11 @@
  * as long as the message, which is enough for most, so that a small message
  * takes a small chunk; if it was not, each chunk is twice the one before.
  *
- * Chunks of full length come from a shelf of sixteen, while it has any, and go
- * back there: a program that decodes large messages one after another would
- * otherwise have malloc take the memory from the system and give it back, page
- * by page, for each, which takes as long as decoding. One word says which are
- * on the shelf. A child of fork() has a copy of it, and of those that its
+ * Chunks of full length come from a shelf of 64, a megabyte, while it has any,
+ * and go back there: a program that decodes large messages one after another
+ * would otherwise have malloc take the memory from the system and give it back,
+ * page by page, for each, which takes as long as decoding. One word says which
+ * are on the shelf; pages that were never used take no memory. A child of fork() has a copy of it, and of those that its
  * parent's other threads had taken just then it has no use, as with malloc.
  *
  * The count goes down as a value's own does, with release, and whoever ends it
@@ -28,22 +28,23 @@
 #ifdef POOL_POISONS
 enum { SHELF_LEN = 0 };
 #else
-enum { SHELF_LEN = 16 };
+enum { SHELF_LEN = 64 };
 #endif
 
 static _Alignas(64) unsigned char shelf[SHELF_LEN + 1][POOL_CHUNK];
-static _Atomic uint32_t on_shelf = (UINT32_C(1) << SHELF_LEN) - 1;
+static _Atomic uint64_t on_shelf = SHELF_LEN ? UINT64_MAX : 0;
 
 static struct pool_chunk *shelf_take(void)
 {
-    uint32_t set = atomic_load_explicit(&on_shelf, memory_order_relaxed);
+    uint64_t set = atomic_load_explicit(&on_shelf, memory_order_relaxed);
 
     /* acquire: pairs with the release in shelf_put(), by whoever had it. */
     while (set != 0 && !atomic_compare_exchange_weak_explicit(
                            &on_shelf, &set, set & (set - 1),
                            memory_order_acquire, memory_order_relaxed))
         ;
-    return set ? (struct pool_chunk *)(void *)shelf[__builtin_ctz(set)] : NULL;
+    return set ? (struct pool_chunk *)(void *)shelf[__builtin_ctzll(set)]
+               : NULL;
 }
 
 /* false: it is not from there. */
@@ -54,7 +55,7 @@ static bool shelf_put(struct pool_chunk *chunk)
     if (place >= (uintptr_t)SHELF_LEN * POOL_CHUNK)
         return false;
     /* release: pairs with the acquire in shelf_take(). */
-    atomic_fetch_or_explicit(&on_shelf, UINT32_C(1) << place / POOL_CHUNK,
+    atomic_fetch_or_explicit(&on_shelf, UINT64_C(1) << place / POOL_CHUNK,
                              memory_order_release);
     return true;
 }

@@ -36,6 +36,7 @@ void reader_begin(struct reader *r, const void *data, size_t data_len)
     r->fence = 0;
     r->sparse = (struct map){0};
     r->suspect_op = NULL;
+    r->last_dict = NULL;
     r->compare = compare_counted(compare_max(data_len));
     r->may_copy = 2 * data_len;
     r->has_classes = false;
@@ -55,39 +56,6 @@ void reader_end(struct reader *r, const chute_value *v)
     map_end(&r->sparse);
     if (!v || v->place == 0) /* nothing, or a static value */
         pool_end(&r->pool);
-}
-
-/* -- the input ------------------------------------------------------------- */
-
-const unsigned char *reader_take_data(struct reader *r, size_t width,
-                                      size_t *ret_len)
-{
-    uint64_t len;
-
-    if (!reader_take_number(r, width, &len) || len > (size_t)(r->end - r->at))
-        return NULL;
-    *ret_len = (size_t)len;
-    return reader_take(r, (size_t)len);
-}
-
-/* -- marks ----------------------------------------------------------------- */
-
-int reader_mark(struct reader *r)
-{
-    int result = vec_push(&r->marks, (void *)(uintptr_t)r->fence);
-
-    if (result == 0)
-        r->fence = r->stack.n;
-    return result;
-}
-
-int reader_pop_mark(struct reader *r, size_t *ret_from)
-{
-    if (r->marks.n == 0)
-        return fail(CHUTE_EPICKLE);
-    *ret_from = r->fence;
-    r->fence = (size_t)(uintptr_t)r->marks.at[--r->marks.n];
-    return 0;
 }
 
 /* -- boxes ----------------------------------------------------------------- */
@@ -142,22 +110,57 @@ static int extend_list(struct reader *r, chute_value *list, size_t from,
     return 0;
 }
 
-int reader_fill(struct reader *r, chute_value *box, size_t from, size_t n)
+/* Have these pairs the very keys of the dict that was filled last? Records in
+ * a list do. Then no two of them are equal, and all can be keys. */
+static bool has_last_keys(const struct reader *r, void *const *pairs, size_t n)
+{
+    if (!r->last_dict || r->last_dict->n != n)
+        return false;
+    chute_value **last = value_items(r->last_dict);
+    for (size_t i = 0; i < n; i++)
+        if (pairs[2 * i] != last[2 * i])
+            return false;
+    return true;
+}
+
+/* One entry after the other. */
+static int place_all(struct reader *r, chute_value *box, void *const *entries,
+                     size_t n)
 {
     size_t width = box->type == CHUTE_DICT ? 2 : 1, at;
 
+    for (size_t i = 0; i < n; i++) {
+        int result = table_place(box, entries[i * width], &r->compare, &at);
+        if (result < 0)
+            return result;
+        if (width == 2)
+            value_items(box)[2 * at + 1] = entries[2 * i + 1];
+    }
+    return 0;
+}
+
+int reader_fill(struct reader *r, chute_value *box, size_t from, size_t n)
+{
+    size_t width = box->type == CHUTE_DICT ? 2 : 1;
+    void **entries = r->stack.at + from;
+    bool few = box->type == CHUTE_DICT && box->n == 0 && n <= TABLE_MIN;
+
     int result = refuse_classes(r, from, n * width);
-    if (result == 0)
+    if (result == 0 && box->n + n > TABLE_MIN)
         result = table_reserve(&r->pool, box, box->n + n);
     if (result == 0 && box->type != CHUTE_FROZENSET)
         result = value_box_reserve(&r->pool, box, (box->n + n) * width);
-    for (size_t i = 0; result >= 0 && i < n; i++) {
-        void **entry = r->stack.at + from + i * width;
-        result = table_place(box, entry[0], &r->compare, &at);
-        if (result >= 0 && width == 2)
-            value_items(box)[2 * at + 1] = entry[1];
+    if (result < 0)
+        return result;
+    if (few && has_last_keys(r, entries, n)) {
+        memcpy(value_items(box), entries, 2 * n * sizeof *entries);
+        box->n = n;
+        return 0;
     }
-    return result < 0 ? result : 0;
+    result = place_all(r, box, entries, n);
+    if (few && box->n == n)
+        r->last_dict = box;
+    return result;
 }
 
 int reader_add_items(struct reader *r, int type, size_t from, size_t n)

@@ -28,10 +28,13 @@ struct reader {
     struct vec marks; /* the fences before */
     /* The memo. Pickles count up from 0, so nearly all entries are dense; but
      * an index is any 32-bit number, and must cost no more than its entry. */
-    struct vec dense;  /* indices 0 .. n - 1 */
-    struct map sparse; /* others, each plus 1 */
+    struct vec dense;    /* indices 0 .. n - 1 */
+    struct map sparse;   /* others, each plus 1 */
     struct vec suspects; /* see cycle.c */
     const unsigned char *suspect_op;
+
+    /* The dict that was filled last, if it has few keys, all at once. */
+    const chute_value *last_dict;
 
     struct compare compare; /* what all comparisons of keys may take */
     size_t may_copy;        /* items and bytes that REDUCE may still copy */
@@ -74,37 +77,26 @@ static inline chute_value *reader_top(const struct reader *r, size_t down)
     return r->stack.at[r->stack.n - 1 - down];
 }
 
-/* -- the input ------------------------------------------------------------- */
+/* -- marks ----------------------------------------------------------------- */
 
-/* Step over n bytes: where they begin, or NULL if there are fewer. */
-static inline const unsigned char *reader_take(struct reader *r, size_t n)
+static inline int reader_mark(struct reader *r)
 {
-    const unsigned char *at = r->at;
+    int result = vec_push(&r->marks, (void *)(uintptr_t)r->fence);
 
-    if (n > (size_t)(r->end - at))
-        return NULL;
-    r->at = at + n;
-    return at;
+    if (result == 0)
+        r->fence = r->stack.n;
+    return result;
 }
 
-/* A number of `width` bytes, little-endian; false if there are fewer. */
-static inline bool reader_take_number(struct reader *r, size_t width,
-                                      uint64_t *ret)
+/* Take the last one away: what was above it begins at *ret_from. */
+static inline int reader_pop_mark(struct reader *r, size_t *ret_from)
 {
-    const unsigned char *p = reader_take(r, width);
-
-    if (!p)
-        return false;
-    uint64_t number = p[--width];
-    while (width > 0)
-        number = number << 8 | p[--width];
-    *ret = number;
-    return true;
+    if (r->marks.n == 0)
+        return fail(CHUTE_EPICKLE);
+    *ret_from = r->fence;
+    r->fence = (size_t)(uintptr_t)r->marks.at[--r->marks.n];
+    return 0;
 }
-
-/* A length of `width` bytes, and so many bytes: where they are, or NULL. */
-const unsigned char *reader_take_data(struct reader *r, size_t width,
-                                      size_t *ret_len);
 
 /* -- the memo -------------------------------------------------------------- */
 
@@ -153,10 +145,6 @@ void reader_begin(struct reader *r, const void *data, size_t data_len);
 
 /* Let go of everything but v, which may be NULL, and all that it holds. */
 void reader_end(struct reader *r, const chute_value *v);
-
-/* Set a mark; take the last one away: what was above it begins at *ret_from. */
-int reader_mark(struct reader *r);
-int reader_pop_mark(struct reader *r, size_t *ret_from);
 
 /* The n values from place `from` on, which are the last on the stack, become a
  * tuple; or a set or frozenset. */

@@ -81,8 +81,8 @@ static struct table *new_table(struct pool *pool, struct table *old,
     size_t len = sizeof(struct table) + n_slots * sizeof *old->slots;
     size_t old_len =
         old ? sizeof(struct table) + old->n_slots * sizeof *old->slots : 0;
-    struct table *t = pool ? pool_resize(pool, old, old_len, len)
-                           : mem_alloc(len);
+    struct table *t =
+        pool ? pool_resize(pool, old, old_len, len) : mem_alloc(len);
 
     if (!t)
         return NULL;

@@ -47,10 +47,14 @@
     INTS_16(n), INTS_16((n) + 16), INTS_16((n) + 32), INTS_16((n) + 48)
 
 const chute_value value_ints[] = {
-    INTS_16(VALUE_INT_FROM), INTS_64(0), INTS_64(64), INTS_64(128), INTS_64(192),
+    INTS_16(VALUE_INT_FROM),
+    INTS_64(0),
+    INTS_64(64),
+    INTS_64(128),
+    INTS_64(192),
 };
 
-static const chute_value none = {
+const chute_value value_none = {
     .n_refs = VALUE_STATIC,
     .type = CHUTE_NONE,
     .flags = VALUE_HASHABLE,
@@ -79,7 +83,7 @@ chute_value *value_tuple_empty(void)
 
 chute_value *chute_none(void)
 {
-    return value_unconst(&none);
+    return value_unconst(&value_none);
 }
 
 chute_value *chute_bool(bool b)
@@ -283,8 +287,11 @@ int value_box_reserve(struct pool *pool, chute_value *v, size_t n_slots)
         cap = n_slots;
     if (cap > PTRDIFF_MAX / sizeof *box->items)
         return fail(CHUTE_ENOMEM);
-    void *items = pool_resize(pool, box->items, v->cap * sizeof *box->items,
-                              cap * sizeof *box->items);
+    size_t len = cap * sizeof *box->items;
+    uint16_t place;
+    void *items = v->cap == 0 ? pool_alloc(pool, len, &place)
+                              : pool_resize(pool, box->items,
+                                            v->cap * sizeof *box->items, len);
     if (!items)
         return fail(CHUTE_ENOMEM);
     box->items = items;

@@ -709,8 +709,8 @@ TEST(parts_that_are_kept_outlive_the_rest)
 
     chute_value_free(v);
     CHECK_STR(chute_value_str(text), "kept");
-    chute_value *all = chute_list(text, list, chute_str("mine"),
-                                  chute_value_ref(text));
+    chute_value *all =
+        chute_list(text, list, chute_str("mine"), chute_value_ref(text));
     CHECK_OK(chute_dumps(all, &data, &len));
     chute_value_free(all);
     gives(data, len, "['kept', [257, ('kept',)], 'mine', 'kept']");
@@ -736,9 +736,9 @@ TEST(threads_take_and_free_parts_of_one_message_at_once)
     chute_value *v = message();
 
     for (int i = 0; i < N; i++)
-        CHECK_EQ(pthread_create(&threads[i], NULL, take_parts,
-                                chute_value_ref(v)),
-                 0);
+        CHECK_EQ(
+            pthread_create(&threads[i], NULL, take_parts, chute_value_ref(v)),
+            0);
     chute_value_free(v);
     for (int i = 0; i < N; i++)
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
