@@ -15,17 +15,7 @@
 
 enum { MIN_BITS = 4 };
 
-static struct map_slot *find(const struct map *m, uint64_t key)
-{
-    size_t mask = ((size_t)1 << m->n_bits) - 1;
-    size_t i = (size_t)(key * m->factor >> (64 - m->n_bits));
-
-    while (m->slots[i].key != 0 && m->slots[i].key != key)
-        i = (i + 1) & mask;
-    return &m->slots[i];
-}
-
-static int grow(struct map *m)
+int map_grow(struct map *m)
 {
     struct map bigger = *m;
 
@@ -40,34 +30,11 @@ static int grow(struct map *m)
     if (m->slots)
         for (size_t i = 0; i < (size_t)1 << m->n_bits; i++)
             if (m->slots[i].key != 0)
-                *find(&bigger, m->slots[i].key) = m->slots[i];
+                *map_find(&bigger, m->slots[i].key) = m->slots[i];
+    bigger.n_max = ((size_t)1 << bigger.n_bits) / 3 * 2;
     free(m->slots);
     *m = bigger;
     return 0;
-}
-
-int map_put(struct map *m, uint64_t key, uint64_t **ret_value)
-{
-    if (!m->slots || m->n >= ((size_t)1 << m->n_bits) / 3 * 2) {
-        int r = grow(m);
-        if (r < 0)
-            return r;
-    }
-    struct map_slot *slot = find(m, key);
-    *ret_value = &slot->value;
-    if (slot->key == key)
-        return 0;
-    slot->key = key;
-    m->n++;
-    return 1;
-}
-
-uint64_t *map_get(const struct map *m, uint64_t key)
-{
-    if (!m->slots)
-        return NULL;
-    struct map_slot *slot = find(m, key);
-    return slot->key == key ? &slot->value : NULL;
 }
 
 void map_end(struct map *m)

@@ -22,14 +22,50 @@ struct map_slot {
 
 struct map {
     struct map_slot *slots;
-    size_t n;
-    int n_bits; /* 1 << n_bits slots */
+    size_t n, n_max; /* entries: two thirds of the slots */
+    int n_bits;      /* 1 << n_bits slots */
     uint64_t factor;
 };
 
+/* Twice as many slots. 0, or CHUTE_ENOMEM. */
+int map_grow(struct map *m);
+
+/* The slot of a key, or the free one where it would be. Inline: it is what takes
+ * the time where many parts are shared. */
+static inline struct map_slot *map_find(const struct map *m, uint64_t key)
+{
+    size_t mask = ((size_t)1 << m->n_bits) - 1;
+    size_t i = (size_t)(key * m->factor >> (64 - m->n_bits));
+
+    while (m->slots[i].key != 0 && m->slots[i].key != key)
+        i = (i + 1) & mask;
+    return &m->slots[i];
+}
+
 /* 1 if the key was not there, 0 if it was; or CHUTE_ENOMEM. */
-int map_put(struct map *m, uint64_t key, uint64_t **ret_value);
-uint64_t *map_get(const struct map *m, uint64_t key);
+static inline int map_put(struct map *m, uint64_t key, uint64_t **ret_value)
+{
+    if (m->n >= m->n_max) {
+        int r = map_grow(m);
+        if (r < 0)
+            return r;
+    }
+    struct map_slot *slot = map_find(m, key);
+    *ret_value = &slot->value;
+    if (slot->key == key)
+        return 0;
+    slot->key = key;
+    m->n++;
+    return 1;
+}
+
+static inline uint64_t *map_get(const struct map *m, uint64_t key)
+{
+    struct map_slot *slot = m->slots ? map_find(m, key) : NULL;
+
+    return slot && slot->key == key ? &slot->value : NULL;
+}
+
 void map_end(struct map *m);
 
 #endif

@@ -36,6 +36,7 @@
 #include "base/options.h"
 #include "chute/error.h"
 #include "chute/pickle.h"
+#include "codec/copy.h"
 #include "codec/limit.h"
 #include "codec/number.h"
 #include "codec/opcodes.h"
@@ -169,37 +170,14 @@ static inline int run_float(struct reader *r, struct input *in, size_t width)
     return reader_push(r, value_float_new(&r->pool, d));
 }
 
-/* Copy, and say whether it is short and ASCII, as most strs are. */
-static inline bool copy(unsigned char *to, const unsigned char *from,
-                        size_t len)
+/* Copy a text, and say whether it is one. Most are short, and ASCII. */
+static inline bool copy_text(unsigned char *to, const unsigned char *from,
+                             size_t len)
 {
-    uint64_t first, last;
-    uint32_t half[2];
-
-    if (len > 16) {
-        memcpy(to, from, len);
-        return false;
-    }
-    if (len >= 8) { /* two words, which may overlap */
-        memcpy(&first, from, 8);
-        memcpy(&last, from + len - 8, 8);
-        memcpy(to, &first, 8);
-        memcpy(to + len - 8, &last, 8);
-        return ((first | last) & UINT64_C(0x8080808080808080)) == 0;
-    }
-    if (len >= 4) {
-        memcpy(half, from, 4);
-        memcpy(half + 1, from + len - 4, 4);
-        memcpy(to, half, 4);
-        memcpy(to + len - 4, half + 1, 4);
-        return ((half[0] | half[1]) & UINT32_C(0x80808080)) == 0;
-    }
-    unsigned char all = 0;
-    for (size_t i = 0; i < len; i++) {
-        to[i] = from[i];
-        all |= from[i];
-    }
-    return all < 0x80;
+    if (len <= COPY_SHORT)
+        return copy_short(to, from, len) == 0 || utf8_valid(from, len);
+    memcpy(to, from, len);
+    return utf8_valid(from, len);
 }
 
 static inline int run_blob(struct reader *r, struct input *in, int type,
@@ -214,8 +192,9 @@ static inline int run_blob(struct reader *r, struct input *in, int type,
     chute_value *v = value_blob_new(&r->pool, type, len, &to);
     if (!v)
         return fail(CHUTE_ENOMEM);
-    bool ascii = copy(to, data, len);
-    if (type == CHUTE_STR && !ascii && !utf8_valid(data, len))
+    if (type != CHUTE_STR)
+        memcpy(to, data, len);
+    else if (!copy_text(to, data, len))
         return fail(CHUTE_EPICKLE);
     return reader_push(r, v);
 }

@@ -18,11 +18,16 @@
  *
  * Two walks. The first adds up the length and finds out what is met more than
  * once; the second writes. Both have to agree to the byte, while other threads
- * may take and drop references to our parts. They do, because the count of
- * references is only used to leave out the look into the map, and only one way:
- * what is met twice in the value has two references for as long as the value
- * lives, whatever others do. Whether it is in the memo is then decided by the
- * map, which only the first walk fills. An entry goes
+ * may take and drop references to our parts. So only the first looks at the count
+ * of references: what is met twice in the value has two as long as the value
+ * lives, whatever others do. It gives each such part a number, and writes down
+ * the numbers in the order in which parts are met:
+ *
+ *     [k, [x, k], y, k]     parts  1 k, 2 y        met  1 1 2 1
+ *
+ * (y has another reference elsewhere.) The second goes along this list and need
+ * not look anything up: a value is a part if it is the one that is met next.
+ * A part goes
  *
  *     ONCE -> AGAIN (first walk) -> IN_MEMO + index (second walk)
  *
@@ -35,6 +40,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "chute/error.h"
+#include "codec/copy.h"
 #include "codec/number.h"
 #include "codec/opcodes.h"
 #include "codec/pickle.h"
@@ -95,23 +101,57 @@ static inline bool may_be_shared(const chute_value *v)
             (value_is_blob(v) && v->n >= MIN_SHARED_LEN));
 }
 
+struct part {
+    const chute_value *v;
+    uint64_t state;
+};
+
+static inline struct part *part_at(const struct pickle *p, uint64_t number)
+{
+    return (struct part *)(void *)p->parts.data + number;
+}
+
+/* The number of v, which may be new. 0 if memory is short. */
+static inline uint64_t part_number(struct pickle *p, const chute_value *v)
+{
+    uint64_t *number;
+    int is_new = map_put(&p->numbers, (uintptr_t)v, &number);
+
+    if (is_new == 0)
+        return *number;
+    if (is_new < 0)
+        return 0;
+    struct part part = {v, ONCE}, none = {NULL, ONCE};
+    if (p->parts.len == 0 && buf_add(&p->parts, &none, sizeof none) < 0)
+        return 0;
+    *number = p->parts.len / sizeof part;
+    return buf_add(&p->parts, &part, sizeof part) < 0 ? 0 : *number;
+}
+
 /* We come to v: was it there before? */
 static int meet(struct pickle *p, const chute_value *v)
 {
-    uint64_t *entry;
-    int is_new = map_put(&p->shared, (uintptr_t)v, &entry);
+    size_t n_parts = p->numbers.n;
+    uint64_t number = part_number(p, v);
 
-    if (is_new != 0)
-        return is_new < 0 ? is_new : false;
-    if (*entry == ONCE) {
-        *entry = AGAIN;
-        p->n_memo++;
-    }
+    if (number == 0 || buf_reserve(&p->met, sizeof(uint32_t)) < 0)
+        return fail(CHUTE_ENOMEM);
+    if (number > UINT32_MAX)
+        return fail(CHUTE_ELIMIT);
+    uint32_t number32 = (uint32_t)number;
+    memcpy(p->met.data + p->met.len, &number32, sizeof number32);
+    p->met.len += sizeof number32;
+    if (p->numbers.n != n_parts)
+        return false;
+    struct part *part = part_at(p, number);
+    p->n_memo += part->state == ONCE;
+    part->state = AGAIN;
     p->n_gets++;
     return true;
 }
 
-static int measure(struct pickle *p, const chute_value *v)
+/* Add up an item; 1 if it is a box that has yet to be gone through. */
+static inline int measure(struct pickle *p, const chute_value *v, size_t *len)
 {
     if (may_be_shared(v)) {
         int again = meet(p, v);
@@ -119,32 +159,30 @@ static int measure(struct pickle *p, const chute_value *v)
             return again < 0 ? again : 0;
     }
     if (value_is_box(v)) {
-        p->len += box_len(v);
-        return walk_push(&p->walk, v);
+        *len += box_len(v);
+        return 1;
     }
     int r = 0;
-    p->len += leaf_len(v, &r);
+    *len += leaf_len(v, &r);
     return r;
 }
 
-/* The items of the box on top, up to the first that is a box itself and now on
+/* The items of the box on top, up to the first that is a box itself and then on
  * top of it; or to the end, and the box is taken away. */
 static int measure_items(struct pickle *p)
 {
-    struct walk *w = &p->walk;
-    const chute_value *v = w->at[w->n - 1].v;
-    size_t n = value_slots(v), i = w->at[w->n - 1].i, top = w->n;
+    struct walk_frame *f = &p->walk.at[p->walk.n - 1];
+    chute_value *const *items = value_items(f->v);
+    size_t n = value_slots(f->v), i = f->i, len = 0;
+    int r = 0;
 
-    while (i < n && w->n == top) {
-        int r = measure(p, value_items(v)[i++]);
-        if (r < 0)
-            return r;
-    }
-    if (w->n == top)
-        w->n--;
-    else
-        w->at[top - 1].i = i;
-    return 0;
+    while (r == 0 && i < n)
+        r = measure(p, items[i++], &len);
+    p->len += len;
+    f->i = i;
+    if (r == 0)
+        p->walk.n--;
+    return r > 0 ? walk_push(&p->walk, items[i - 1]) : r;
 }
 
 /* Fetches have one width in a pickle: that which all its indices fit. */
@@ -161,16 +199,16 @@ int pickle_begin(struct pickle *p, const chute_value *v)
         return fail(CHUTE_ENOMEM);
     p->v = v;
     p->len = 2 + 1; /* protocol and stop */
-    p->shared = (struct map){0};
+    p->numbers = (struct map){0};
+    p->parts = p->met = (struct buf){0};
     p->n_memo = p->n_gets = 0;
-    p->next_index = 0;
     walk_begin(w);
 
-    int r = measure(p, v);
+    int r = measure(p, v, &p->len);
+    if (r > 0)
+        r = walk_push(w, v);
     while (r == 0 && w->n > 0)
         r = measure_items(p);
-    if (r == 0 && p->n_memo > UINT32_MAX)
-        r = fail(CHUTE_ELIMIT);
     if (r < 0) {
         pickle_end(p);
         return r;
@@ -181,7 +219,9 @@ int pickle_begin(struct pickle *p, const chute_value *v)
 
 void pickle_end(struct pickle *p)
 {
-    map_end(&p->shared);
+    map_end(&p->numbers);
+    buf_done(&p->parts);
+    buf_done(&p->met);
     walk_end(&p->walk);
 }
 
@@ -200,7 +240,10 @@ static unsigned char *write_op(unsigned char *to, int op, uint64_t number,
 static unsigned char *write_data(unsigned char *to, const void *data,
                                  size_t len)
 {
-    memcpy(to, data, len);
+    if (len <= COPY_SHORT)
+        copy_short(to, data, len);
+    else
+        memcpy(to, data, len);
     return to + len;
 }
 
@@ -304,43 +347,76 @@ static unsigned char *write_closing(unsigned char *to, const chute_value *v)
     return to;
 }
 
-/* The memo's entry of a part that is met more than once; otherwise NULL. */
-static uint64_t *shared_entry(struct pickle *p, const chute_value *v)
+/* Which part is met next? */
+static inline void look_ahead(struct pickle *p)
 {
-    if (p->n_memo == 0 || !may_be_shared(v))
-        return NULL;
-    uint64_t *entry = map_get(&p->shared, (uintptr_t)v);
-    return entry && *entry != ONCE ? entry : NULL;
+    uint32_t number;
+
+    p->next = NULL;
+    if (p->at == p->met.len)
+        return;
+    memcpy(&number, p->met.data + p->at, sizeof number);
+    p->next = part_at(p, number)->v;
 }
 
-/* v is complete and on top of the reader's stack. */
-static unsigned char *memoize(struct pickle *p, unsigned char *to,
-                              const chute_value *v)
+/* We come to the next part: its number, or 0 if it is not met again. */
+static inline uint64_t arrive(struct pickle *p)
 {
-    uint64_t *entry = shared_entry(p, v);
+    uint32_t number;
 
-    if (!entry)
-        return to;
-    *entry = IN_MEMO + p->next_index++;
+    memcpy(&number, p->met.data + p->at, sizeof number);
+    p->at += sizeof number;
+    look_ahead(p);
+    return part_at(p, number)->state == ONCE ? 0 : number;
+}
+
+/* The part is complete and on top of the reader's stack. */
+static unsigned char *memoize(struct pickle *p, unsigned char *to,
+                              uint64_t number)
+{
+    part_at(p, number)->state = IN_MEMO + p->next_index++;
     *to++ = OP_MEMOIZE;
     return to;
 }
 
-static unsigned char *write_value(struct pickle *p, unsigned char *to,
-                                  const chute_value *v)
+static unsigned char *write_get(struct pickle *p, unsigned char *to,
+                                uint64_t index)
 {
-    const uint64_t *entry = shared_entry(p, v);
+    size_t width = get_len(p) - 1;
 
-    if (entry && *entry >= IN_MEMO) {
-        size_t width = get_len(p) - 1;
-        return write_op(to, width == 1 ? OP_BINGET : OP_LONG_BINGET,
-                        *entry - IN_MEMO, width);
+    return write_op(to, width == 1 ? OP_BINGET : OP_LONG_BINGET, index, width);
+}
+
+static unsigned char *write_box(struct pickle *p, unsigned char *to,
+                                const chute_value *v, uint64_t number)
+{
+    walk_push(&p->walk, v); /* the first walk has made place */
+    p->walk.at[p->walk.n - 1].part = number;
+    return write_opening(to, v);
+}
+
+/* One that has been met, or will be met again. */
+static unsigned char *write_part(struct pickle *p, unsigned char *to,
+                                 const chute_value *v, uint64_t number)
+{
+    uint64_t state = part_at(p, number)->state;
+
+    if (state >= IN_MEMO)
+        return write_get(p, to, state - IN_MEMO);
+    if (value_is_box(v))
+        return write_box(p, to, v, number);
+    return memoize(p, write_leaf(to, v), number);
+}
+
+static inline unsigned char *write_value(struct pickle *p, unsigned char *to,
+                                         const chute_value *v)
+{
+    if (v == p->next) {
+        uint64_t number = arrive(p);
+        if (number)
+            return write_part(p, to, v, number);
     }
-    if (value_is_box(v)) {
-        walk_push(&p->walk, v); /* the first walk has made place */
-        return write_opening(to, v);
-    }
-    return memoize(p, write_leaf(to, v), v);
+    return value_is_box(v) ? write_box(p, to, v, 0) : write_leaf(to, v);
 }
 
 /* As measure_items(). */
@@ -348,23 +424,27 @@ static unsigned char *write_items(struct pickle *p, unsigned char *to)
 {
     struct walk *w = &p->walk;
     const chute_value *v = w->at[w->n - 1].v;
+    chute_value *const *items = value_items(v);
     size_t n = value_slots(v), i = w->at[w->n - 1].i, top = w->n;
 
     while (i < n && w->n == top)
-        to = write_value(p, to, value_items(v)[i++]);
+        to = write_value(p, to, items[i++]);
     if (w->n != top) {
         w->at[top - 1].i = i;
         return to;
     }
-    w->n--;
+    uint64_t number = w->at[--w->n].part;
     to = write_closing(to, v);
-    return memoize(p, to, v);
+    return number ? memoize(p, to, number) : to;
 }
 
 void pickle_write(struct pickle *p, void *dst)
 {
     unsigned char *to = dst;
 
+    p->at = 0;
+    p->next_index = 0;
+    look_ahead(p);
     to = write_op(to, OP_PROTO, PROTOCOL, 1);
     to = write_value(p, to, p->v);
     while (p->walk.n > 0)

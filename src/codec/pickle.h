@@ -21,6 +21,7 @@
 #ifndef CODEC_PICKLE_H
 #define CODEC_PICKLE_H
 
+#include "base/buf.h"
 #include "chute/pickle.h"
 #include "codec/map.h"
 #include "codec/stack.h"
@@ -30,11 +31,17 @@ struct pickle {
 
     /* private: */
     const chute_value *v;
-    struct map shared;   /* boxes and blobs with more than one reference */
-    struct walk walk;    /* as large as the second walk needs it */
-    size_t n_memo;       /* how many are met more than once */
-    size_t n_gets;       /* how often they are met again */
-    uint64_t next_index; /* pickle_write: the memo's next index */
+    struct walk walk; /* as large as the second walk needs it */
+    /* What has more than one reference: */
+    struct map numbers; /* of the parts */
+    struct buf parts;   /* struct part, from 1 */
+    struct buf met;     /* uint32_t: their numbers, each time one is met */
+    size_t n_memo;      /* how many are met more than once */
+    size_t n_gets;      /* how often they are met again */
+    /* pickle_write: */
+    const chute_value *next; /* the next part to be met, or NULL */
+    size_t at;               /* its place in `met` */
+    uint64_t next_index;     /* the memo's next index */
 };
 
 int pickle_begin(struct pickle *p, const chute_value *v);

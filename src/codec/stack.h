@@ -53,8 +53,11 @@ enum { WALK_ROOM = 16 };
 
 struct walk_frame {
     const struct chute_value *v;
-    size_t i;    /* the next of its items */
-    bool repeat; /* print: we have been here before (see repeat.h) */
+    size_t i; /* the next of its items */
+    union {
+        bool repeat;   /* print: we have been here before (see repeat.h) */
+        uint64_t part; /* pickle-write: the number of it, or 0 */
+    };
 };
 
 struct walk {
