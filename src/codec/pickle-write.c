@@ -54,7 +54,7 @@ enum { MIN_SHARED_LEN = 4 };
 /* -- first walk: how long? ------------------------------------------------- */
 
 /* The opcode and the length before `len` bytes of data. */
-static size_t prefix_len(const chute_value *v)
+static inline size_t prefix_len(const chute_value *v)
 {
     if (v->type == CHUTE_BYTEARRAY)
         return 1 + 8;
@@ -63,42 +63,26 @@ static size_t prefix_len(const chute_value *v)
     return v->n <= UINT8_MAX ? 1 + 1 : v->n <= UINT32_MAX ? 1 + 4 : 1 + 8;
 }
 
-/* What v takes, apart from its items; CHUTE_ELIMIT in *r if it has no form. */
-static size_t leaf_len(const chute_value *v, int *r)
+/* An int of 64 bits. */
+static inline size_t int_len(int64_t i)
 {
     unsigned char small[8];
 
-    switch (v->type) {
-    case CHUTE_NONE:
-    case CHUTE_BOOL:
-        return 1;
-    case CHUTE_FLOAT:
-        return 1 + 8;
-    case CHUTE_INT:
-        if (!(v->flags & VALUE_BIG))
-            return v->i == (int32_t)v->i ? 1 + 4
-                                         : 1 + 1 + number_bytes(v->i, small);
-        if (v->n > INT32_MAX)
-            *r = fail(CHUTE_ELIMIT); /* LONG4 counts in 31 bits */
-        return prefix_len(v) + v->n;
-    default:
-        return prefix_len(v) + v->n;
-    }
+    return i == (int32_t)i ? 1 + 4 : 1 + 1 + number_bytes(i, small);
 }
 
 /* The opcodes around a box's items. */
-static size_t box_len(const chute_value *v)
+static inline size_t box_len(const chute_value *v)
 {
     return v->type == CHUTE_TUPLE || v->type == CHUTE_FROZENSET ? 2 : 3;
 }
 
-/* Whether v is worth a look into the map. What can be changed in Python has an
- * identity, however small it is. */
+/* Whether v, a box or a blob, is worth a look into the map. What can be changed in
+ * Python has an identity, however small it is. */
 static inline bool may_be_shared(const chute_value *v)
 {
     return value_is_shared(v) &&
-           (value_is_box(v) || v->type == CHUTE_BYTEARRAY ||
-            (value_is_blob(v) && v->n >= MIN_SHARED_LEN));
+           (v->type >= CHUTE_BYTEARRAY || v->n >= MIN_SHARED_LEN);
 }
 
 struct part {
@@ -153,6 +137,12 @@ static int meet(struct pickle *p, const chute_value *v)
 /* Add up an item; 1 if it is a box that has yet to be gone through. */
 static inline int measure(struct pickle *p, const chute_value *v, size_t *len)
 {
+    if (v->type <= CHUTE_FLOAT && !(v->flags & VALUE_BIG)) {
+        *len += v->type == CHUTE_INT     ? int_len(v->i)
+                : v->type == CHUTE_FLOAT ? 1 + 8
+                                         : 1;
+        return 0;
+    }
     if (may_be_shared(v)) {
         int again = meet(p, v);
         if (again != 0)
@@ -162,9 +152,10 @@ static inline int measure(struct pickle *p, const chute_value *v, size_t *len)
         *len += box_len(v);
         return 1;
     }
-    int r = 0;
-    *len += leaf_len(v, &r);
-    return r;
+    if (v->type == CHUTE_INT && v->n > INT32_MAX)
+        return fail(CHUTE_ELIMIT); /* LONG4 counts in 31 bits */
+    *len += prefix_len(v) + v->n;
+    return 0;
 }
 
 /* The items of the box on top, up to the first that is a box itself and then on
@@ -228,8 +219,8 @@ void pickle_end(struct pickle *p)
 /* -- second walk: write ---------------------------------------------------- */
 
 /* An opcode and a number of `width` bytes, little-endian. */
-static unsigned char *write_op(unsigned char *to, int op, uint64_t number,
-                               size_t width)
+static inline unsigned char *write_op(unsigned char *to, int op,
+                                      uint64_t number, size_t width)
 {
     *to++ = (unsigned char)op;
     for (; width > 0; width--, number >>= 8)
@@ -237,8 +228,8 @@ static unsigned char *write_op(unsigned char *to, int op, uint64_t number,
     return to;
 }
 
-static unsigned char *write_data(unsigned char *to, const void *data,
-                                 size_t len)
+static inline unsigned char *write_data(unsigned char *to, const void *data,
+                                        size_t len)
 {
     if (len <= COPY_SHORT)
         copy_short(to, data, len);
@@ -247,7 +238,7 @@ static unsigned char *write_data(unsigned char *to, const void *data,
     return to + len;
 }
 
-static unsigned char *write_int(unsigned char *to, const chute_value *v)
+static inline unsigned char *write_int(unsigned char *to, const chute_value *v)
 {
     unsigned char small[8];
 
@@ -268,7 +259,8 @@ static unsigned char *write_int(unsigned char *to, const chute_value *v)
     }
     size_t len = number_bytes(v->i, small);
     to = write_op(to, OP_LONG1, len, 1);
-    return write_data(to, small, len);
+    copy_short(to, small, len);
+    return to + len;
 }
 
 static unsigned char *write_float(unsigned char *to, double d)
@@ -282,7 +274,7 @@ static unsigned char *write_float(unsigned char *to, double d)
     return to;
 }
 
-static unsigned char *write_blob(unsigned char *to, const chute_value *v)
+static inline unsigned char *write_blob(unsigned char *to, const chute_value *v)
 {
     size_t width = prefix_len(v) - 1;
     int op;
@@ -301,7 +293,7 @@ static unsigned char *write_blob(unsigned char *to, const chute_value *v)
     return write_data(to, value_data(v), v->n);
 }
 
-static unsigned char *write_leaf(unsigned char *to, const chute_value *v)
+static inline unsigned char *write_leaf(unsigned char *to, const chute_value *v)
 {
     switch (v->type) {
     case CHUTE_NONE:
