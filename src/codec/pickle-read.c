@@ -40,11 +40,16 @@
 #include "codec/limit.h"
 #include "codec/number.h"
 #include "codec/opcodes.h"
+#include "codec/pickle.h"
 #include "codec/reader.h"
 #include "codec/table.h"
 #include "codec/utf8.h"
 
 enum { MAX_PROTOCOL = 5, STOPPED = 1 };
+
+#ifndef MIN_SLICE /* smaller when fuzzing */
+#define MIN_SLICE 16384
+#endif
 
 /* -- the input ------------------------------------------------------------- */
 
@@ -180,6 +185,22 @@ static inline bool copy_text(unsigned char *to, const unsigned char *from,
     return utf8_valid(from, len);
 }
 
+/* Bytes that stay where they are. */
+static int push_slice(struct reader *r, int type, const unsigned char *data,
+                      size_t len)
+{
+    unsigned flags = type == CHUTE_BYTES ? VALUE_HASHABLE : 0;
+    struct value_slice *slice =
+        value_new(&r->pool, type, flags | VALUE_SLICE, sizeof *slice);
+
+    if (!slice)
+        return fail(CHUTE_ENOMEM);
+    slice->head.n = len;
+    slice->data = (unsigned char *)(uintptr_t)data;
+    r->has_slices = true;
+    return reader_push(r, &slice->head);
+}
+
 static inline int run_blob(struct reader *r, struct input *in, int type,
                            size_t width)
 {
@@ -189,6 +210,8 @@ static inline int run_blob(struct reader *r, struct input *in, int type,
 
     if (!data)
         return fail(CHUTE_EPICKLE);
+    if (type != CHUTE_STR && len >= r->min_slice_len)
+        return push_slice(r, type, data, len);
     chute_value *v = value_blob_new(&r->pool, type, len, &to);
     if (!v)
         return fail(CHUTE_ENOMEM);
@@ -528,7 +551,9 @@ static int check_limits(struct reader *r,
     return limit_check(r->stack.at[0], limits->max_depth, limits->max_items);
 }
 
-static int loads(const void *data, size_t data_len,
+/* *block, if block is not NULL, is what the data lies in, and is NULL afterwards
+ * if the value has it: for bytes that are half of it or more. */
+static int loads(const void *data, size_t data_len, void **block,
                  const struct chute_loads_options *limits,
                  chute_value **ret_value, size_t *ret_pos,
                  struct chute_loads_report *ret_report)
@@ -537,6 +562,8 @@ static int loads(const void *data, size_t data_len,
     int result;
 
     reader_begin(&r, data ? data : "", data_len);
+    if (block)
+        r.min_slice_len = data_len / 2 > MIN_SLICE ? data_len / 2 : MIN_SLICE;
     if (limits->max_int_len > 0 && limits->max_int_len < INT32_MAX)
         r.max_int_len = (size_t)limits->max_int_len;
     if (limits->max_len > 0 && data_len > limits->max_len)
@@ -546,6 +573,10 @@ static int loads(const void *data, size_t data_len,
     if (result == 0)
         result = check_limits(&r, limits);
     chute_value *v = result == 0 ? r.stack.at[0] : NULL;
+    if (v && r.has_slices) {
+        pool_own(&r.pool, *block);
+        *block = NULL;
+    }
     if (v)
         *ret_value = v;
     else if (ret_pos)
@@ -563,7 +594,15 @@ int chute_loads(const void *data, size_t data_len, chute_value **ret_value,
 
     if (!ret_value || (!data && data_len > 0))
         return fail(CHUTE_EINVAL);
-    return loads(data, data_len, &none, ret_value, ret_pos, NULL);
+    return loads(data, data_len, NULL, &none, ret_value, ret_pos, NULL);
+}
+
+int pickle_loads_block(void **block, const void *data, size_t data_len,
+                       chute_value **ret_value)
+{
+    static const struct chute_loads_options none = {0};
+
+    return loads(data, data_len, block, &none, ret_value, NULL, NULL);
 }
 
 int chute_loads_with(const void *data, size_t data_len,
@@ -579,5 +618,5 @@ int chute_loads_with(const void *data, size_t data_len,
     int r = options_take(&limits, sizeof limits, options, sizeof limits);
     if (r < 0)
         return r;
-    return loads(data, data_len, &limits, ret_value, NULL, ret_report);
+    return loads(data, data_len, NULL, &limits, ret_value, NULL, ret_report);
 }

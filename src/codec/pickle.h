@@ -1,4 +1,4 @@
-/* pickle.h - a pickle into memory that somebody else provides.
+/* pickle.h - a pickle into memory that somebody else provides, and out of it.
  *
  * The queue copies a message once: from the value into the shared memory. So
  * encoding has two steps. The first looks at the whole value, can fail, and
@@ -47,5 +47,11 @@ struct pickle {
 int pickle_begin(struct pickle *p, const chute_value *v);
 void pickle_write(struct pickle *p, void *dst);
 void pickle_end(struct pickle *p);
+
+/* Decode data that lies in *block, which malloc gave, as chute_loads does. Bytes
+ * that are most of a long message are not copied: then the block goes with the
+ * value, and *block is NULL. Otherwise, and on failure, it stays the caller's. */
+int pickle_loads_block(void **block, const void *data, size_t data_len,
+                       chute_value **ret_value);
 
 #endif

@@ -97,6 +97,7 @@ static void free_ring(struct pool_chunk *first)
         chunk_free(chunk);
         chunk = next;
     }
+    free(first->block);
     chunk_free(first);
 }
 
@@ -112,6 +113,7 @@ static void link_chunk(struct pool *p, struct pool_chunk *chunk)
 {
     if (!p->first) {
         p->first = chunk->first = chunk->next = chunk->prev = chunk;
+        chunk->block = NULL;
         atomic_init(&chunk->n_refs, 1);
         return;
     }

@@ -7,9 +7,9 @@
  * behind the other, and the message has one count: of the references that
  * somebody outside holds to any of its values.
  *
- *     chunk   [ first | next | prev | n_refs | list | its items | str | ... ]
- *                 ^ of the message: this one counts      ^ place 10, in units of
- *                                                          8 bytes
+ *     chunk   [ first | next | prev | block, n_refs | list | its items | ... ]
+ *                 ^ of the message: this one counts    ^ place 5, in units of
+ *                                                        8 bytes
  *
  * A value knows its place in its chunk, and so finds the chunk, and that the
  * first. With the last reference all chunks are freed; no value is visited, and
@@ -54,7 +54,8 @@ enum {
 struct pool_chunk {
     struct pool_chunk *first;
     struct pool_chunk *next, *prev; /* a ring */
-    _Atomic uint32_t n_refs;        /* of the message, in the first */
+    void *block;                    /* in the first: freed with it */
+    _Atomic uint32_t n_refs;        /* in the first: of the message */
     uint32_t unused;
     unsigned char data[];
 };
@@ -82,6 +83,12 @@ void *pool_large(struct pool *p, size_t len, uint16_t *ret_place);
 /* A piece that is no value, longer: the same, moved, with old_len bytes copied;
  * the old one is gone. NULL, and nothing has changed, if memory is short. */
 void *pool_resize(struct pool *p, void *old, size_t old_len, size_t len);
+
+/* Memory that malloc gave is freed with the message, which has some memory. */
+static inline void pool_own(struct pool *p, void *block)
+{
+    p->first->block = block;
+}
 
 /* References to a message from outside: another, and n fewer. */
 void pool_ref(struct pool_chunk *first);

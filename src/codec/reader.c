@@ -42,6 +42,8 @@ void reader_begin(struct reader *r, const void *data, size_t data_len)
     r->has_classes = false;
     r->protocol = 0;
     r->max_int_len = INT32_MAX;
+    r->min_slice_len = SIZE_MAX;
+    r->has_slices = false;
     r->module = r->name = "";
     r->module_len = r->name_len = 0;
     r->maker = 0;

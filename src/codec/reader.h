@@ -42,6 +42,8 @@ struct reader {
     unsigned protocol;      /* as the pickle says; 0 if it does not */
 
     size_t max_int_len;
+    size_t min_slice_len; /* bytes that are not copied */
+    bool has_slices;
     /* The class that made us refuse, for a report: "module.name". Texts of the
      * input, of values that live to the end, or static. */
     const void *module, *name;

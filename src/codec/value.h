@@ -4,7 +4,8 @@
  *
  *     number   None, bool, int of 64 bits, float: the struct itself
  *     blob     str, bytes, bytearray, and an int too large for 64 bits:
- *              followed by its bytes
+ *              followed by its bytes; or, where bytes make up most of a
+ *              message, by a pointer into that (VALUE_SLICE)
  *     box      list, tuple, dict, set, frozenset: pointers to items, in `room`
  *              behind the struct where their number was known, or elsewhere in
  *              the message where the box had to grow
@@ -41,6 +42,7 @@ enum {
     VALUE_SUSPECT = 1 << 4,
     VALUE_ONPATH = 1 << 5,
     VALUE_CLEARED = 1 << 6,
+    VALUE_SLICE = 1 << 7, /* bytes, bytearray: lie in the message itself */
 };
 
 /* Above VALUE_MAX_COUNT a count does not move. A value with so many references
@@ -70,6 +72,11 @@ struct value_blob {
     unsigned char data[]; /* n bytes and a NUL */
 };
 
+struct value_slice {
+    struct chute_value head;
+    unsigned char *data; /* n bytes, and no NUL */
+};
+
 struct value_box {
     struct chute_value head;
     struct chute_value **items;
@@ -95,6 +102,8 @@ static inline bool value_is_set(const struct chute_value *v)
 
 static inline unsigned char *value_data(const struct chute_value *v)
 {
+    if (v->flags & VALUE_SLICE)
+        return ((struct value_slice *)(uintptr_t)v)->data;
     return ((struct value_blob *)(uintptr_t)v)->data;
 }
 

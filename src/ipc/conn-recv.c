@@ -27,7 +27,7 @@
 
 #include "base/fail.h"
 #include "chute/error.h"
-#include "chute/pickle.h"
+#include "codec/pickle.h"
 #include "ipc/conn.h"
 #include "plat/io.h"
 #include "plat/plat.h"
@@ -149,8 +149,11 @@ int conn_recv_fds(chute_conn *conn, int fds[IO_MAX_FDS], int64_t timeout_ns)
  * for either. */
 static int decode(chute_conn *conn, struct message *m, chute_value **ret_value)
 {
-    int r = chute_loads(m->data, m->len, ret_value, NULL);
+    void *block = m;
+    int r = pickle_loads_block(&block, m->data, m->len, ret_value);
 
+    if (r == 0 && !block)
+        return 0; /* it goes on in the value */
     if (r < 0 && r != CHUTE_ENOMEM) {
         *ret_value = chute_bytes(m->data, m->len);
         if (!*ret_value)

@@ -15,6 +15,7 @@
 
 #include "base/fail.h"
 #include "chute.h"
+#include "codec/pickle.h"
 #include "fuzz.h"
 
 /* -- faults ---------------------------------------------------------------- */
@@ -74,6 +75,27 @@ static void run_with_limits(const uint8_t *data, size_t len, int r, size_t pos)
     chute_value_free(v);
 }
 
+/* -- a block of its own ---------------------------------------------------- */
+
+/* The same, where bytes need not be copied: what is decoded is written again as
+ * these bytes. */
+static void run_in_block(const uint8_t *data, size_t len, const void *pickle,
+                         size_t pickle_len)
+{
+    chute_value *v;
+    void *again, *block = malloc(len ? len : 1);
+    size_t again_len;
+
+    REQUIRE(block != NULL);
+    memcpy(block, data, len);
+    REQUIRE(pickle_loads_block(&block, block, len, &v) == 0);
+    REQUIRE(chute_dumps(v, &again, &again_len) == 0);
+    REQUIRE(again_len == pickle_len && memcmp(again, pickle, again_len) == 0);
+    chute_value_free(v);
+    free(again);
+    free(block);
+}
+
 /* -- the properties -------------------------------------------------------- */
 
 /* Into little memory, so that it ends soon. */
@@ -87,7 +109,7 @@ static void print(const chute_value *v)
     fclose(to);
 }
 
-static void check(const chute_value *v)
+static void check(const chute_value *v, const uint8_t *data, size_t len)
 {
     void *first, *second;
     size_t first_len, second_len;
@@ -98,6 +120,7 @@ static void check(const chute_value *v)
     REQUIRE(chute_value_type(v) == chute_value_type(back));
     REQUIRE(chute_dumps(back, &second, &second_len) == 0);
     REQUIRE(first_len == second_len && memcmp(first, second, first_len) == 0);
+    run_in_block(data, len, first, first_len);
     chute_value_equal(v, back); /* not always: nan */
     REQUIRE(chute_value_type(v) == CHUTE_FLOAT || chute_value_equal(v, v) == 1);
     print(v);
@@ -114,7 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
     if (r == 0) {
         REQUIRE(v != NULL && pos == SIZE_MAX);
-        check(v);
+        check(v, data, len);
         chute_value_free(v);
     } else {
         REQUIRE(v == NULL && pos <= len);

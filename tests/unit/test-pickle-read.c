@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "chute.h"
+#include "codec/pickle.h"
 #include "test.h"
 
 #define DEEP 1000000
@@ -742,6 +743,70 @@ TEST(threads_take_and_free_parts_of_one_message_at_once)
     chute_value_free(v);
     for (int i = 0; i < N; i++)
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
+}
+
+/* A message in a block of its own, behind a header: some bytes, and a str. */
+static void *block_of(size_t n_bytes, unsigned char **ret_data, size_t *ret_len)
+{
+    enum { HEADER = 24 };
+    size_t len;
+    char *data =
+        repeated(LIT(HEAD "(B....\x8c\6behindt."), "", 0, 0, "", 0, &len);
+    unsigned char *block = malloc(HEADER + len + n_bytes);
+
+    CHECK(block != NULL);
+    memcpy(block + HEADER, data, 8);
+    for (int i = 0; i < 4; i++)
+        block[HEADER + 4 + i] = (unsigned char)(n_bytes >> 8 * i);
+    memset(block + HEADER + 8, 'x', n_bytes);
+    memcpy(block + HEADER + 8 + n_bytes, data + 8, len - 8);
+    free(data);
+    *ret_data = block + HEADER;
+    *ret_len = len + n_bytes;
+    return block;
+}
+
+TEST(bytes_that_are_most_of_a_message_stay_where_they_are)
+{
+    unsigned char *data;
+    size_t len;
+    chute_value *v;
+    void *block = block_of(100000, &data, &len);
+
+    CHECK_OK(pickle_loads_block(&block, data, len, &v));
+    CHECK(block == NULL);
+    chute_value *part = chute_value_ref(chute_value_at(v, 0));
+    CHECK_STR(chute_value_str(chute_value_at(v, 1)), "behind");
+    chute_value_free(v);
+    const unsigned char *bytes = chute_value_bytes(part, &len);
+    CHECK(bytes == data + 8);
+    CHECK_EQ(len, 100000);
+    CHECK_EQ(bytes[99999], 'x');
+    chute_value *copy = chute_bytes(bytes, len);
+    CHECK_EQ(chute_value_equal(part, copy), 1);
+    chute_value_free(copy);
+    chute_value_free(part);
+
+    for (size_t n = 100; n < 20000; n += 10000) {
+        block = block_of(n, &data, &len);
+        CHECK_OK(pickle_loads_block(&block, data, len, &v));
+        CHECK(block != NULL);
+        free(block);
+        CHECK_EQ(chute_value_len(chute_value_at(v, 0)), n);
+        chute_value_free(v);
+    }
+}
+
+TEST(a_message_that_is_refused_stays_the_callers)
+{
+    unsigned char *data;
+    size_t len;
+    chute_value *v = NULL;
+    void *block = block_of(100000, &data, &len);
+
+    CHECK_ERR(pickle_loads_block(&block, data, len - 1, &v), CHUTE_EPICKLE);
+    CHECK(block != NULL && v == NULL);
+    free(block);
 }
 
 static const char everything[] =
