@@ -27,7 +27,7 @@
 
 #include "base/fail.h"
 #include "chute/error.h"
-#include "chute/pickle.h"
+#include "codec/pickle.h"
 #include "codec/value.h"
 #include "ipc/queue.h"
 #include "plat/plat.h"
@@ -534,10 +534,11 @@ static int get_value(chute_queue *queue, bool take, chute_value **ret_value,
     if (r != 0)
         return r;
     const void *data = chute_value_bytes(raw, &len);
-    r = chute_loads(data, len, ret_value, NULL);
+    void *block = raw;
+    r = pickle_loads_block(&block, data, len, ret_value);
     if (r < 0)
         *ret_value = raw;
-    else
+    else if (block)
         chute_value_free(raw);
     return r;
 }
