@@ -162,9 +162,12 @@ static void check_directory(void)
                "%s belongs to user %lu: it is not trusted. Remove it, or set "
                "CHUTE_DIR",
                dir, (unsigned long)st.st_uid);
-    else if (st.st_mode & (given ? 002 : 077))
-        report(BAD, "directory", "%s has mode %04o: chmod %s %s", dir,
-               (unsigned)(st.st_mode & 07777), given ? "o-w" : "700", dir);
+    else if (given && st.st_mode & S_IWOTH)
+        report(BAD, "directory", "%s is writable for all: %s", dir,
+               queues_narrow(&st));
+    else if (!given && st.st_mode & (S_IRWXG | S_IRWXO))
+        report(BAD, "directory", "%s is open to others: chmod 700 %s", dir,
+               dir);
     else if (access(dir, R_OK | W_OK | X_OK) < 0)
         report(BAD, "directory", "%s: %s for you; it is for its owner%s", dir,
                strerror(errno), st.st_mode & 070 ? " and group" : "");
@@ -483,6 +486,8 @@ static void check_names(const struct holders *holders)
                "take %s: 'chute gc --dry-run --verbose' shows them",
                c.n_left, c.n, c.n_left_full,
                units_show_size(size, (double)c.left_len));
+    else if (c.n == 0)
+        report(OK, "queues", "none");
     else if (!c.n_bad)
         report(OK, "queues", "%zu, each of them held by a process", c.n);
 }

@@ -30,6 +30,14 @@ const char *queues_dir(void)
     return own;
 }
 
+/* A directory that everybody shares, as /tmp, is no mistake and has to stay so. */
+const char *queues_narrow(const struct stat *st)
+{
+    return st->st_uid == geteuid() && !(st->st_mode & S_ISVTX)
+               ? "chmod o-w, or set CHUTE_DIR to another"
+               : "make one in it (mkdir -m 700), and set CHUTE_DIR to that";
+}
+
 /* -- what to do --------------------------------------------------------------- */
 
 static const char *owner_of(const struct stat *st)
@@ -90,11 +98,9 @@ static int explain_access(const char *name)
     snprintf(path, sizeof path, "%s/%s", queues_dir(), name);
     if (stat(queues_dir(), &st) == 0) {
         if (st.st_mode & S_IWOTH)
-            return complain(
-                "%s is writable for all, so anybody could put a "
-                "queue of his there: chmod o-w %s, or set CHUTE_DIR "
-                "to another",
-                queues_dir(), queues_dir());
+            return complain("%s is writable for all, so anybody could put a "
+                            "queue of his there: %s",
+                            queues_dir(), queues_narrow(&st));
         if (st.st_uid != geteuid() && st.st_uid != 0)
             return complain("%s belongs to %s: be that user, or set CHUTE_DIR "
                             "to a directory of your own or root's",

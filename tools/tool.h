@@ -144,6 +144,10 @@ int signals_status(void);
 /* Where names are: CHUTE_DIR, or the user's own directory. */
 const char *queues_dir(void);
 
+/* What to do about a directory that is writable for all. */
+struct stat;
+const char *queues_narrow(const struct stat *st);
+
 /* The queue of that name, interruptible. DONE, or the status of a complaint that
  * has been made. `options` as in chute_queue_open; NULL: it has to be there. */
 int queues_open(chute_queue **ret_queue, const char *name,

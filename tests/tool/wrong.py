@@ -186,6 +186,11 @@ def a_directory_that_cannot_be_trusted():
         o = chute(*words, status=1, out="")
         assert "writable for all" in o.err and "chmod o-w" in o.err, o
     assert "BAD" in chute("doctor", status=1).out
+    # One that everybody shares has to stay so.
+    tool.directory.chmod(0o1777)
+    o = chute("get", "q", status=1, out="")
+    assert "mkdir -m 700" in o.err and "chmod o-w" not in o.err, o
+    assert "mkdir -m 700" in chute("doctor", status=1).out
     if os.geteuid() == 0:
         tool.directory.chmod(0o700)
         os.chown(tool.directory, 1000, 1000)
