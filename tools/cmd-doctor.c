@@ -178,14 +178,16 @@ static void check_directory(void)
 static void check_tmpfile(void)
 {
     int fd = open(queues_dir(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    bool works = fd >= 0 && fallocate(fd, 0, 0, 4096) == 0;
 
-    if (fd >= 0)
-        close(fd);
-    else if (errno == EOPNOTSUPP || errno == EISDIR)
+    if (!works && (errno == EOPNOTSUPP || errno == EISDIR))
         report(BAD, "directory",
                "the file system of %s cannot make files without a name "
-               "(O_TMPFILE): set CHUTE_DIR to a directory on a tmpfs",
+               "(O_TMPFILE), or reserve memory for them (fallocate): set "
+               "CHUTE_DIR to a directory on a tmpfs",
                queues_dir());
+    if (fd >= 0)
+        close(fd);
 }
 
 /* -- kernel ------------------------------------------------------------------------------- */

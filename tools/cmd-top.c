@@ -383,6 +383,17 @@ void top_summary(const struct top *top, char *buf, size_t cap)
 
 /* -- batch --------------------------------------------------------------------------------- */
 
+static void print_line(const struct queue_view *view)
+{
+    char line[512];
+
+    top_line(view, BATCH_WIDTH, line, sizeof line);
+    size_t len = strlen(line);
+    while (len && line[len - 1] == ' ')
+        len--;
+    printf("%.*s\n", (int)len, line);
+}
+
 static void print_frame(const struct top *top, bool json)
 {
     char line[512];
@@ -390,16 +401,14 @@ static void print_frame(const struct top *top, bool json)
     if (!json) {
         top_summary(top, line, sizeof line);
         puts(line);
-        top_line(NULL, BATCH_WIDTH, line, sizeof line);
-        puts(line);
+        print_line(NULL);
     }
     for (size_t i = 0; i < top->n_rows; i++) {
         if (json) {
             watch_print_json(top->rows[i]);
             continue;
         }
-        top_line(top->rows[i], BATCH_WIDTH, line, sizeof line);
-        puts(line);
+        print_line(top->rows[i]);
     }
     if (!json)
         puts("");

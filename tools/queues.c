@@ -198,8 +198,8 @@ int queues_complain(const char *name, int r)
                         queues_dir());
     case -EOPNOTSUPP:
         return complain("the file system of %s cannot make files without a "
-                        "name (O_TMPFILE): set CHUTE_DIR to a directory on a "
-                        "tmpfs",
+                        "name (O_TMPFILE), or reserve memory for them "
+                        "(fallocate): set CHUTE_DIR to a directory on a tmpfs",
                         queues_dir());
     case -EFBIG:
         return complain("queue '%s': the limit on the size of files does not "

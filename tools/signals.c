@@ -29,7 +29,6 @@ static void on_alarm(int number)
 static void on_signal(int number)
 {
     came = number;
-    signal(number, SIG_DFL);
     alarm(1);
 }
 
@@ -38,7 +37,7 @@ void signals_begin(bool writes)
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action = {.sa_handler = on_signal}, old;
 
-    action.sa_flags = writes ? SA_RESTART : 0;
+    action.sa_flags = (int)SA_RESETHAND | (writes ? SA_RESTART : 0);
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         sigaction(numbers[i], NULL, &old);
@@ -46,6 +45,7 @@ void signals_begin(bool writes)
             sigaction(numbers[i], &action, NULL);
     }
     action.sa_handler = on_alarm;
+    action.sa_flags = writes ? SA_RESTART : 0;
     sigaction(SIGALRM, &action, NULL);
 }
 

@@ -286,11 +286,21 @@ def limits_of_the_process():
 
 
 @test
-def a_file_system_without_tmpfile():
-    if not os.path.exists("/proc/self/fd") or os.geteuid() != 0:
-        raise Skip("takes root")
-    o = chute("create", "q", env={"CHUTE_DIR": "/proc/self"}, status=1)
-    assert "Traceback" not in o.err and o.err, o
+def file_systems_that_will_not_do():
+    for kind, part in (("sysfs", "O_TMPFILE"), ("ramfs", "fallocate")):
+        place = tool.directory / kind
+        place.mkdir(mode=0o700)
+        done = subprocess.run(
+            ["unshare", "-m", "sh", "-c", f"mount -t {kind} none {place} || exit 99; "
+             f"chmod 700 {place}; export CHUTE_DIR={place}; {PROGRAM} create q; echo $?; "
+             f"{PROGRAM} doctor; echo $?"],
+            capture_output=True, text=True, timeout=60, env=tool.environment())
+        if done.returncode == 99 or "unshare failed" in done.stderr:
+            raise Skip("cannot mount")
+        lines = done.stdout.splitlines()
+        assert (lines[0], lines[-1]) == ("1", "1"), done
+        assert part in done.stderr and "tmpfs" in done.stderr, done
+        assert any(line.startswith("BAD") and part in line for line in lines), done
 
 
 # -- other versions --------------------------------------------------------------------
