@@ -5,6 +5,7 @@ OBJECTS := 1000000
 SECONDS := 120
 HOURS := 8
 MESSAGES := 100000000
+RUNS := 100000000
 PREFIX := /usr/local
 DESTDIR :=
 INSTALL_BUILD := $(BUILD)-install
@@ -88,9 +89,15 @@ differential: build ## a million random objects through CPython and chute
 	@/usr/bin/python3 tests/conformance/pickle.py \
 		$(BUILD)/tests/conformance/pickle-driver --objects $(OBJECTS)
 
-fuzz: ## fuzz what reads pickles and literals for SECONDS: libFuzzer, AFL++
+fuzz: ## fuzz readers and handshake for SECONDS: libFuzzer, AFL++
 	@scripts/setup fuzz
 	@scripts/fuzz $(BUILD)-fuzz $(SECONDS)
+
+fuzz-handshake: ## the handshake and RUNS=100000000 inputs, with sanitizers
+	@scripts/setup fuzz
+	@scripts/fuzz $(BUILD)-fuzz 2 handshake
+	@$(BUILD)-fuzz/fuzz-handshake -max_len=512 -runs=$(RUNS) -verbosity=0 \
+		-print_final_stats=1 $(BUILD)-fuzz/handshake tests/fuzz/corpus/handshake
 
 model: ## search the models of lock, event, queue and pipe with Spin
 	@scripts/setup model
