@@ -125,7 +125,7 @@ static void try_all(const struct scene *scene, struct walk *walk,
         for (uint32_t j = 0; j < n && n_broken < N_BROKEN; j++)
             n_broken += !try_place(scene, walk, walk->chosen[j], true, tally);
     }
-    tally->missed = walk_missed(walk);
+    tally->missed = bill.points ? 0 : walk_missed(walk);
 }
 
 static void play(const struct scene *scene, const char *name,
@@ -167,7 +167,8 @@ static struct bill bill = {
     .legend =
         "steps: the way of the operation, loops as often as they are run; "
         "instr.: the\ndifferent instructions on it; missed: those of them at "
-        "which nobody died; taken:\nitems that died with the victim that had "
+        "which nobody died, if all\nwere to be tried; taken: items that died "
+        "with the victim that had "
         "got them"};
 
 int main(int argc, char **argv)
