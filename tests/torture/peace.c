@@ -15,6 +15,9 @@
  * time when one is busy for long, the others mostly sleep: their queue is empty,
  * or full.
  *
+ * Now and then all of them fall silent at once, right in the middle of it: who was
+ * asleep for a lock that is free now, or for an item that is there, sleeps on.
+ *
  * All of them run on so many processors (--cpus): on one, a waker is often
  * stopped between what he did and his wake-up, and who is woken finds that
  * another has been there before him; on two they meet in the middle.
@@ -51,6 +54,10 @@
 #define LONG_ONE_IN  100000
 #define LONG_US      120000
 
+/* And once in so many, for so long, all of them. */
+#define HUSH_ONE_IN 50000
+#define HUSH_NS     CHUTE_MS(80)
+
 static const struct setup {
     unsigned producers, consumers;
     unsigned maxsize; /* 0: grows */
@@ -66,6 +73,7 @@ static struct {
 } given = {.items = 2000000, .seed = 1};
 
 static struct journal {
+    _Atomic int64_t hush_until;
     _Atomic uint64_t n_got;
     _Atomic uint32_t torn, disorder, failed;
     _Atomic uint8_t got[MAX_ROUND];
@@ -95,9 +103,24 @@ static void spin(int64_t ns)
         ;
 }
 
+static void be_hushed(void)
+{
+    int64_t until =
+        atomic_load_explicit(&journal->hush_until, memory_order_relaxed);
+    int64_t rest = until ? until - plat_now() : 0;
+
+    if (rest > 0)
+        usleep((useconds_t)(rest / 1000));
+    else if (until)
+        (void)atomic_compare_exchange_strong(&journal->hush_until, &until, 0);
+}
+
 /* Between two items. x is different each time. */
 static void be_busy(uint64_t x)
 {
+    be_hushed();
+    if (mix(x) % HUSH_ONE_IN == 0)
+        atomic_store(&journal->hush_until, plat_now() + HUSH_NS);
     if (x % LONG_ONE_IN == 0)
         usleep(LONG_US);
     else if (x % NAP_ONE_IN == 0)
