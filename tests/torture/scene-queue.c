@@ -13,6 +13,7 @@
  *     large  get: empties a region of 8 MiB, and gives it back
  *     first  the process has not used chute before
  *     held   another holds the lock until the victim sleeps on it
+ *     asleep get of many: a putter sleeps
  *     rival  when the victim has come to where it is to die, another comes with
  *            the same operation (a put, if it is close), and sleeps on the lock
  *            if the victim has it
@@ -31,6 +32,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -217,6 +219,17 @@ static bool helper_may_go(void)
 
 /* -- set, play -------------------------------------------------------------- */
 
+/* The number of an item that the victim puts, and where it lies. */
+static uint64_t victims_id(size_t i)
+{
+    return i ? MANYS_ID + i : 0;
+}
+
+static char *victims_item(size_t i)
+{
+    return victims_buf + i * LARGE_LEN;
+}
+
 static void set(const struct scene *scene, bool slowly)
 {
     queue_stage = (struct queue_stage){.scratch = queue_stage.scratch,
@@ -229,7 +242,8 @@ static void set(const struct scene *scene, bool slowly)
                                        .maxsize = queue_stage.plan->maxsize)));
     queue_stage.plan->prepare();
     helper_comes();
-    item_fill(victims_buf, scene->len, 0);
+    for (size_t i = 0; i < (queue_stage.plan->many ? SCENE_MANY : 1); i++)
+        item_fill(victims_item(i), scene->len, victims_id(i));
     item_fill(seconds_buf, scene->len + 1, SECONDS_ID);
 }
 
@@ -251,6 +265,30 @@ static void get_a_value(struct scene_report *report, int64_t timeout_ns)
     }
 }
 
+static int put_many(void)
+{
+    struct iovec items[SCENE_MANY];
+    size_t n;
+
+    for (size_t i = 0; i < SCENE_MANY; i++)
+        items[i] = (struct iovec){.iov_base = victims_item(i),
+                                  .iov_len = queue_stage.scene->len};
+    return chute_queue_put_many_bytes(queue_stage.queue, items, SCENE_MANY, &n,
+                                      HANG_NS);
+}
+
+static int take_many(struct scene_report *report, int64_t timeout_ns)
+{
+    struct iovec items[SCENE_MANY];
+    int r = chute_queue_get_many_bytes(queue_stage.queue, report->buf,
+                                       sizeof report->buf, items, SCENE_MANY,
+                                       &report->n_items, timeout_ns);
+
+    for (size_t i = 0; r == 0 && i < report->n_items; i++)
+        report->item_len[i] = items[i].iov_len;
+    return r;
+}
+
 static void put(struct scene_report *report, const char *buf, size_t len)
 {
     if (queue_stage.plan->values)
@@ -264,6 +302,8 @@ static void take(struct scene_report *report, int64_t timeout_ns)
 {
     if (queue_stage.plan->values)
         get_a_value(report, timeout_ns);
+    else if (queue_stage.plan->many)
+        report->r = take_many(report, timeout_ns);
     else
         report->r = (queue_stage.plan->peeks ? chute_queue_peek_bytes
                                              : chute_queue_get_bytes)(
@@ -275,7 +315,10 @@ static void operate(struct scene_report *report)
 {
     switch (queue_stage.plan->operation) {
     case PUT:
-        put(report, victims_buf, queue_stage.scene->len);
+        if (queue_stage.plan->many)
+            report->r = put_many();
+        else
+            put(report, victims_buf, queue_stage.scene->len);
         break;
     case GET:
         take(report, HANG_NS);
@@ -315,19 +358,25 @@ static void watch(pid_t victim)
  * shown nothing but the oldest, which stays. */
 static void note_getter(const struct scene_report *report)
 {
+    const struct plan *plan = queue_stage.plan;
     bool returned = atomic_load(&report->returned);
 
-    if (!returned && !queue_stage.plan->peeks)
-        script_allow(++queue_stage.n_taken);
+    if (!returned && !plan->peeks)
+        script_allow(queue_stage.n_taken += plan->many ? SCENE_MANY : 1);
     if (!returned || report->r != 0)
         return;
-    if (queue_stage.plan->peeks)
+    const char *at = report->buf;
+    for (size_t i = 0; plan->many && i < report->n_items; i++) {
+        script_take(at, report->item_len[i]);
+        at += report->item_len[i];
+    }
+    if (plan->peeks)
         script_show(report->buf, report->len);
-    else
+    else if (!plan->many)
         script_take(report->buf, report->len);
 }
 
-static void note_putter(const struct scene_report *report, uint32_t id,
+static void note_putter(const struct scene_report *report, uint64_t id,
                         size_t len)
 {
     struct entry *entry = script_add(id, len);
@@ -336,12 +385,25 @@ static void note_putter(const struct scene_report *report, uint32_t id,
     entry->is_value = queue_stage.plan->values;
 }
 
+/* The first victim's: one item, or several, of which none is there alone, if they
+ * fit one region. */
+static void note_putters(const struct scene_report *report)
+{
+    size_t n = queue_stage.plan->many ? SCENE_MANY : 1;
+
+    for (size_t i = 0; i < n; i++) {
+        note_putter(report, victims_id(i), queue_stage.scene->len);
+        script_entry(script_len() - 1)->with_next =
+            i + 1 < n && queue_stage.scene->len < LARGE_LEN;
+    }
+}
+
 static void note_first(const struct scene_report *report)
 {
     if (atomic_load(&report->returned) && report->r != 0)
         script_wrong("the victim's operation failed");
     if (queue_stage.plan->operation == PUT)
-        note_putter(report, 0, queue_stage.scene->len);
+        note_putters(report);
     else if (queue_stage.plan->operation == GET)
         note_getter(report);
 }
@@ -483,163 +545,203 @@ static const struct row {
     {"put",
      "first",
      true,
-     {PUT, NOBODY, 0, true, false, false, queue_prepare_nothing}},
+     {PUT, NOBODY, 0, true, false, false, false, queue_prepare_nothing}},
     {"put",
      "empty",
      false,
-     {PUT, SLEEPING_GETTER, 0, false, false, false, queue_prepare_nothing}},
+     {PUT, SLEEPING_GETTER, 0, false, false, false, false,
+      queue_prepare_nothing}},
     {"put",
      "one",
      false,
-     {PUT, NOBODY, 0, false, false, false, queue_prepare_one}},
+     {PUT, NOBODY, 0, false, false, false, false, queue_prepare_one}},
     {"put",
      "full",
      false,
-     {PUT, DRAINER, 2, false, false, false, queue_prepare_full}},
+     {PUT, DRAINER, 2, false, false, false, false, queue_prepare_full}},
     {"put",
      "wrap",
      false,
-     {PUT, NOBODY, 0, false, false, false, queue_prepare_wrap}},
+     {PUT, NOBODY, 0, false, false, false, false, queue_prepare_wrap}},
     {"put",
      "edge",
      false,
-     {PUT, NOBODY, 0, false, false, false, queue_prepare_edge}},
+     {PUT, NOBODY, 0, false, false, false, false, queue_prepare_edge}},
     {"put",
      "held",
      true,
-     {PUT, HOLDER, 0, false, false, false, queue_prepare_one}},
+     {PUT, HOLDER, 0, false, false, false, false, queue_prepare_one}},
     {"put",
      "rival",
      false,
-     {PUT, RIVAL, 0, false, false, false, queue_prepare_one}},
+     {PUT, RIVAL, 0, false, false, false, false, queue_prepare_one}},
     {"put",
      "edge+rival",
      true,
-     {PUT, RIVAL, 0, false, false, false, queue_prepare_edge}},
+     {PUT, RIVAL, 0, false, false, false, false, queue_prepare_edge}},
     {"get",
      "first",
      true,
-     {GET, NOBODY, 0, true, false, false, queue_prepare_one}},
+     {GET, NOBODY, 0, true, false, false, false, queue_prepare_one}},
     {"get",
      "empty",
      false,
-     {GET, FEEDER, 0, false, false, false, queue_prepare_nothing}},
+     {GET, FEEDER, 0, false, false, false, false, queue_prepare_nothing}},
     {"get",
      "one",
      false,
-     {GET, NOBODY, 0, false, false, false, queue_prepare_one}},
+     {GET, NOBODY, 0, false, false, false, false, queue_prepare_one}},
     {"get",
      "full",
      false,
-     {GET, SLEEPING_PUTTER, 2, false, false, false, queue_prepare_full}},
+     {GET, SLEEPING_PUTTER, 2, false, false, false, false, queue_prepare_full}},
     {"get",
      "wrap",
      false,
-     {GET, NOBODY, 0, false, false, false, queue_prepare_wrap}},
+     {GET, NOBODY, 0, false, false, false, false, queue_prepare_wrap}},
     {"get",
      "edge",
      false,
-     {GET, NOBODY, 0, false, false, false, queue_prepare_edge}},
+     {GET, NOBODY, 0, false, false, false, false, queue_prepare_edge}},
     {"get",
      "large",
      true,
-     {GET, NOBODY, 0, false, false, false, queue_prepare_large}},
+     {GET, NOBODY, 0, false, false, false, false, queue_prepare_large}},
     {"get",
      "held",
      true,
-     {GET, HOLDER, 0, false, false, false, queue_prepare_one}},
+     {GET, HOLDER, 0, false, false, false, false, queue_prepare_one}},
     {"get",
      "rival",
      false,
-     {GET, RIVAL, 3, false, false, false, queue_prepare_full}},
+     {GET, RIVAL, 3, false, false, false, false, queue_prepare_full}},
     {"get",
      "edge+rival",
      true,
-     {GET, RIVAL, 0, false, false, false, queue_prepare_edge}},
+     {GET, RIVAL, 0, false, false, false, false, queue_prepare_edge}},
     {"put-value",
      "first",
      true,
-     {PUT, NOBODY, 0, true, true, false, queue_prepare_nothing}},
+     {PUT, NOBODY, 0, true, true, false, false, queue_prepare_nothing}},
     {"put-value",
      "one",
      false,
-     {PUT, NOBODY, 0, false, true, false, queue_prepare_one}},
+     {PUT, NOBODY, 0, false, true, false, false, queue_prepare_one}},
     {"put-value",
      "edge",
      true,
-     {PUT, NOBODY, 0, false, true, false, queue_prepare_edge}},
+     {PUT, NOBODY, 0, false, true, false, false, queue_prepare_edge}},
     {"put-value",
      "full",
      true,
-     {PUT, DRAINER, 2, false, true, false, queue_prepare_full}},
+     {PUT, DRAINER, 2, false, true, false, false, queue_prepare_full}},
     {"get-value",
      "first",
      true,
-     {GET, NOBODY, 0, true, true, false, queue_prepare_one}},
+     {GET, NOBODY, 0, true, true, false, false, queue_prepare_one}},
     {"get-value",
      "one",
      false,
-     {GET, NOBODY, 0, false, true, false, queue_prepare_one}},
+     {GET, NOBODY, 0, false, true, false, false, queue_prepare_one}},
     {"get-value",
      "edge",
      true,
-     {GET, NOBODY, 0, false, true, false, queue_prepare_edge}},
+     {GET, NOBODY, 0, false, true, false, false, queue_prepare_edge}},
     {"get-value",
      "full",
      true,
-     {GET, SLEEPING_PUTTER, 2, false, true, false, queue_prepare_full}},
+     {GET, SLEEPING_PUTTER, 2, false, true, false, false, queue_prepare_full}},
     {"peek",
      "first",
      true,
-     {GET, NOBODY, 0, true, false, true, queue_prepare_one}},
+     {GET, NOBODY, 0, true, false, true, false, queue_prepare_one}},
     {"peek",
      "empty",
      false,
-     {GET, FEEDER, 0, false, false, true, queue_prepare_nothing}},
+     {GET, FEEDER, 0, false, false, true, false, queue_prepare_nothing}},
     {"peek",
      "one",
      false,
-     {GET, NOBODY, 0, false, false, true, queue_prepare_one}},
+     {GET, NOBODY, 0, false, false, true, false, queue_prepare_one}},
     {"peek",
      "wrap",
      false,
-     {GET, NOBODY, 0, false, false, true, queue_prepare_wrap}},
+     {GET, NOBODY, 0, false, false, true, false, queue_prepare_wrap}},
     {"peek",
      "edge",
      false,
-     {GET, NOBODY, 0, false, false, true, queue_prepare_edge}},
+     {GET, NOBODY, 0, false, false, true, false, queue_prepare_edge}},
     {"peek",
      "held",
      true,
-     {GET, HOLDER, 0, false, false, true, queue_prepare_one}},
+     {GET, HOLDER, 0, false, false, true, false, queue_prepare_one}},
     {"peek",
      "rival",
      true,
-     {GET, RIVAL, 3, false, false, true, queue_prepare_full}},
+     {GET, RIVAL, 3, false, false, true, false, queue_prepare_full}},
     {"peek-value",
      "one",
      false,
-     {GET, NOBODY, 0, false, true, true, queue_prepare_one}},
+     {GET, NOBODY, 0, false, true, true, false, queue_prepare_one}},
+    {"put-many",
+     "first",
+     true,
+     {PUT, NOBODY, 0, true, false, false, true, queue_prepare_nothing}},
+    {"put-many",
+     "empty",
+     true,
+     {PUT, SLEEPING_GETTER, 0, false, false, false, true,
+      queue_prepare_nothing}},
+    {"put-many",
+     "one",
+     false,
+     {PUT, NOBODY, 0, false, false, false, true, queue_prepare_one}},
+    {"put-many",
+     "wrap",
+     true,
+     {PUT, NOBODY, 0, false, false, false, true, queue_prepare_wrap}},
+    {"put-many",
+     "edge",
+     true,
+     {PUT, NOBODY, 0, false, false, false, true, queue_prepare_edge}},
+    {"get-many",
+     "full",
+     true,
+     {GET, NOBODY, 3, false, false, false, true, queue_prepare_full}},
+    {"get-many",
+     "wrap",
+     true,
+     {GET, NOBODY, 0, false, false, false, true, queue_prepare_wrap}},
+    {"get-many",
+     "edge",
+     true,
+     {GET, NOBODY, 0, false, false, false, true, queue_prepare_edge}},
+    {"get-many",
+     "asleep",
+     true,
+     {GET, SLEEPING_PUTTER, 3, false, false, false, true, queue_prepare_full}},
     {"close",
      "held",
      true,
-     {CLOSE, HOLDER, 0, false, false, false, queue_prepare_one}},
+     {CLOSE, HOLDER, 0, false, false, false, false, queue_prepare_one}},
     {"close",
      "rival",
      true,
-     {CLOSE, RIVAL, 0, false, false, false, queue_prepare_one}},
+     {CLOSE, RIVAL, 0, false, false, false, false, queue_prepare_one}},
     {"close",
      "empty",
      true,
-     {CLOSE, SLEEPING_GETTER, 0, false, false, false, queue_prepare_nothing}},
+     {CLOSE, SLEEPING_GETTER, 0, false, false, false, false,
+      queue_prepare_nothing}},
     {"close",
      "one",
      true,
-     {CLOSE, NOBODY, 0, false, false, false, queue_prepare_one}},
+     {CLOSE, NOBODY, 0, false, false, false, false, queue_prepare_one}},
     {"close",
      "full",
      true,
-     {CLOSE, SLEEPING_PUTTER, 2, false, false, false, queue_prepare_full}},
+     {CLOSE, SLEEPING_PUTTER, 2, false, false, false, false,
+      queue_prepare_full}},
 };
 
 #define N_ROWS (sizeof rows / sizeof rows[0])
@@ -670,7 +772,7 @@ static const struct scene *get(unsigned wanted)
 static void begin(void)
 {
     queue_stage_begin();
-    victims_buf = shared_new(LARGE_LEN);
+    victims_buf = shared_new(SCENE_MANY * LARGE_LEN);
     seconds_buf = shared_new(LARGE_LEN + 1);
     helper.act = act;
     helper_begin(&helper);

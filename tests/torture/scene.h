@@ -35,11 +35,13 @@ struct scene {
 
 /* What the victims say, in shared memory. */
 #define SCENE_LEN_MAX ((size_t)400064)
+#define SCENE_MANY    3
 
 struct scene_report {
     _Atomic bool returned;
     int r;
     size_t len;
+    size_t n_items, item_len[SCENE_MANY]; /* if it got several */
     char buf[SCENE_LEN_MAX];
 };
 

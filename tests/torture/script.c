@@ -20,6 +20,7 @@ static struct {
     unsigned n, next;
     unsigned allowed; /* to be taken along still */
     bool cut;
+    bool came_with_next; /* the last one that has come is half of a step */
     struct verdict verdict;
 } script;
 
@@ -91,6 +92,9 @@ bool script_is(const struct entry *entry, const void *buf, size_t len)
 
 static void skip(const struct entry *entry)
 {
+    if (script.came_with_next && entry->may_miss && !script.allowed)
+        script.verdict.torn++;
+    script.came_with_next = false;
     if (entry->gone || entry->may_miss || script.cut)
         return;
     if (script.allowed > 0) {
@@ -104,8 +108,15 @@ static void skip(const struct entry *entry)
 /* All in front of entry i should have come out by now. */
 static void skip_to(unsigned i)
 {
-    for (; script.next < i; script.next++)
-        skip(&script.entry[script.next]);
+    for (; script.next < i; script.next++) {
+        struct entry *entry = &script.entry[script.next];
+        /* The next has come, or was taken along. */
+        bool half = script.next + 1 == i && entry->with_next;
+        if (half && entry->may_miss)
+            script.verdict.torn++;
+        else
+            skip(entry);
+    }
 }
 
 void script_take(const void *buf, size_t len)
@@ -114,6 +125,7 @@ void script_take(const void *buf, size_t len)
         if (script.entry[i].gone || !script_is(&script.entry[i], buf, len))
             continue;
         skip_to(i);
+        script.came_with_next = script.entry[i].with_next;
         script.next++;
         /* Who takes after us, takes what lies behind; the dead took before. */
         script.allowed = 0;

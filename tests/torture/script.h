@@ -21,9 +21,10 @@ struct verdict {
 struct entry {
     uint64_t id;
     size_t len;
-    bool is_value; /* travels as the pickle of so many bytes */
-    bool may_miss; /* of a victim that had not returned */
-    bool gone;     /* got by a victim that had */
+    bool is_value;  /* travels as the pickle of so many bytes */
+    bool may_miss;  /* of a victim that had not returned */
+    bool with_next; /* put in one step with the next: neither or both */
+    bool gone;      /* got by a victim that had */
 };
 
 void script_begin(void);

@@ -22,7 +22,8 @@
 #define FILLER_LEN 16
 #define OUR_LEN    24
 
-/* The number of the second victim's item. */
+/* Numbers of items: a victim's second and so on, a second victim's. */
+#define MANYS_ID    0x7ffffff0
 #define SECONDS_ID  0x7fffffff
 #define HELPERS_LEN 32
 
@@ -51,6 +52,7 @@ struct plan {
     bool cold;
     bool values;
     bool peeks; /* GET, but the item stays */
+    bool many;  /* SCENE_MANY items at once */
     void (*prepare)(void);
 };
 

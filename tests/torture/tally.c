@@ -82,6 +82,8 @@ void tally_print(const char *name, const struct tally *tally)
 
 void tally_row(const char *name, const struct tally *tally)
 {
+    if (tally->instructions)
+        printf("cover: %s %lu %lu\n", name, tally->missed, tally->instructions);
     torture_row(name, tally->points, tally->lost, tally->doubled, tally->torn,
                 tally->stall_ns);
 }

@@ -30,7 +30,11 @@ bool tally_retries(struct tally *tally, const struct verdict *verdict,
 void tally_head(void);
 void tally_print(const char *name, const struct tally *tally);
 
-/* As the program's row, see torture.h. */
+/* As the program's row, see torture.h; and, before it, how many instructions were
+ * missed of how many there are:
+ *
+ *     cover: NAME MISSED INSTRUCTIONS
+ */
 void tally_row(const char *name, const struct tally *tally);
 
 /* Say what was wrong at a place, say "instruction 7 of 9". */
