@@ -143,27 +143,33 @@ TEST(what_has_an_identity_in_python_keeps_it_however_small)
         "(\x96\0\0\0\0\0\0\0\0\x94h\0](e\x94h\1t");
 }
 
-TEST(a_memo_of_more_than_256_entries_has_wider_fetches)
+/* n lists, and once more the same n. */
+static void check_shared(size_t n)
 {
-    enum { N = 1000 };
-    chute_value *items[2 * N];
+    chute_value *items[2000], *back;
     void *data;
     size_t len;
-    chute_value *back;
 
-    for (int i = 0; i < N; i++) {
-        items[i] = chute_list(chute_int(i));
-        items[N + i] = chute_value_ref(items[i]);
+    for (size_t i = 0; i < n; i++) {
+        items[i] = chute_list(chute_int((int64_t)i));
+        items[n + i] = chute_value_ref(items[i]);
     }
-    chute_value *v = chute_list_of(2 * N, items);
+    chute_value *v = chute_list_of(2 * n, items);
     CHECK_OK(chute_dumps(v, &data, &len));
     CHECK_OK(chute_loads(data, len, &back, NULL));
     CHECK_EQ(chute_value_equal(v, back), 1);
-    for (size_t i = 0; i < N; i++)
-        CHECK_EQ(chute_value_at(back, i), chute_value_at(back, N + i));
+    for (size_t i = 0; i < n; i++)
+        CHECK_EQ(chute_value_at(back, i), chute_value_at(back, n + i));
     free(data);
     chute_value_free(back);
     chute_value_free(v);
+}
+
+TEST(a_memo_of_more_than_256_entries_has_wider_fetches)
+{
+    check_shared(256);
+    check_shared(257);
+    check_shared(1000);
 }
 
 TEST(a_graph_of_2_to_the_60_leaves_is_written_as_it_was_read)
