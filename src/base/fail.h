@@ -4,13 +4,21 @@
  * `return r;` passes it on. fail() is the identity: a name to break on in a
  * debugger, and one word to search for.
  *
- * fault() is the other half: every place where the system may refuse us (an
- * allocation, a system call) asks it first. In the library it is constantly 0
- * and compiles to nothing. In the test build (-DCHUTE_FAULT) the harness can
- * make the n-th of these places fail, so that every error path is run.
+ * fault() is the other half: every call by which the system may refuse us (an
+ * allocation, a system call) is asked for as
+ *
+ *     int fd = fault("memfd_create") ? -1 : memfd_create(label, flags);
+ *
+ * In the library fault() is constantly false and compiles to nothing. In the
+ * test build (-DCHUTE_FAULT) the harness can make the n-th of these calls fail,
+ * with each error that its manual names, and every error takes the way that the
+ * system's own would take. A system call that no fault() announces fails
+ * tests/unit/test-syscalls.c, which also has the list of those that need none.
  */
 #ifndef BASE_FAIL_H
 #define BASE_FAIL_H
+
+#include <stdbool.h>
 
 static inline int fail(int code)
 {
@@ -18,11 +26,11 @@ static inline int fail(int code)
 }
 
 #ifdef CHUTE_FAULT
-/* The errno value this call is to fail with, or 0 to go on. `site` names the
- * call ("malloc", "mmap"), `error` is one it can really give. */
-int fault(const char *site, int error);
+/* Whether the call that `site` names ("malloc", "mmap") is to fail; errno says
+ * how. */
+bool fault(const char *site);
 #else
-#define fault(site, error) 0
+#define fault(site) false
 #endif
 
 #endif

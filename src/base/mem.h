@@ -6,30 +6,23 @@
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "base/fail.h"
 
 static inline void *mem_alloc(size_t len)
 {
-    if (fault("malloc", ENOMEM))
-        return NULL;
-    return malloc(len ? len : 1);
+    return fault("malloc") ? NULL : malloc(len ? len : 1);
 }
 
 static inline void *mem_zalloc(size_t len)
 {
-    if (fault("calloc", ENOMEM))
-        return NULL;
-    return calloc(1, len ? len : 1);
+    return fault("calloc") ? NULL : calloc(1, len ? len : 1);
 }
 
 static inline void *mem_realloc(void *p, size_t len)
 {
-    if (fault("realloc", ENOMEM))
-        return NULL;
-    return realloc(p, len ? len : 1);
+    return fault("realloc") ? NULL : realloc(p, len ? len : 1);
 }
 
 #endif

@@ -63,7 +63,7 @@ static bool shelf_put(struct pool_chunk *chunk)
 static struct pool_chunk *chunk_new(size_t len)
 {
     if (len == POOL_CHUNK) {
-        if (fault("malloc", ENOMEM))
+        if (fault("malloc"))
             return NULL;
         struct pool_chunk *chunk = shelf_take();
         if (chunk)

@@ -118,8 +118,10 @@ static int send_rest(chute_conn *conn, struct parcel *parcel, int64_t deadline)
         if (r < 0)
             return lose_sending(conn);
         ssize_t n = parcel_send(conn, parcel);
-        /* Nobody is left to miss the rest. */
+        /* Nobody is left to miss the rest. Shut all the same: over a network
+         * it may be that they only could not be reached. */
         if (n == -EPIPE) {
+            io_shut_sending(conn->fd);
             set_sending(conn, SHM_WHOLE);
             return fail(CHUTE_EPIPE);
         }

@@ -98,27 +98,32 @@ out:
 
 /* -- making and freeing ----------------------------------------------------- */
 
-static chute_conn *conn_new(int fd, struct pipe_memory *memory, int end,
-                            bool oneway, bool interruptible)
+static int conn_new(chute_conn **ret_conn, int fd, struct pipe_memory *memory,
+                    int end, bool oneway, bool interruptible)
 {
     bool receives = !oneway || end == 0;
+    size_t atomic_len;
+    int r = io_atomic_len(fd, &atomic_len);
+
+    if (r < 0)
+        return r;
     chute_conn *conn =
         mem_zalloc(sizeof *conn + (receives ? CONN_LOOK_LEN : 0));
-
     if (!conn)
-        return NULL;
+        return fail(CHUTE_ENOMEM);
     conn->fd = fd;
     conn->receives = receives;
     conn->sends = !oneway || end == 1;
     conn->interruptible = interruptible;
-    conn->atomic_len = io_atomic_len(fd);
+    conn->atomic_len = atomic_len;
     conn->max_len = UINT64_MAX;
     conn->pid_namespace = atomic_load_explicit(
         &memory->shm->label.pid_namespace, memory_order_relaxed);
     conn->memory = memory;
     conn->own = &memory->shm->end[end];
     conn->peer = &memory->shm->end[1 - end];
-    return conn;
+    *ret_conn = conn;
+    return 0;
 }
 
 /* Both ends, or neither; then the descriptors are the caller's still. */
@@ -136,13 +141,14 @@ static int make_ends(chute_conn *ends[2], const int fds[2], uint64_t flags)
         r = memory_new(sockets, oneway, &memory);
     if (r < 0)
         return r;
-    ends[0] = conn_new(fds[0], memory, 0, oneway, interruptible);
-    ends[1] = conn_new(fds[1], memory, 1, oneway, interruptible);
-    if (!ends[0] || !ends[1]) {
+    ends[0] = NULL;
+    r = conn_new(&ends[0], fds[0], memory, 0, oneway, interruptible);
+    if (r == 0)
+        r = conn_new(&ends[1], fds[1], memory, 1, oneway, interruptible);
+    if (r < 0) {
         free(ends[0]);
-        free(ends[1]);
         memory_free(memory);
-        return fail(CHUTE_ENOMEM);
+        return r;
     }
     memory->n_ends = 2;
     return 0;
@@ -180,13 +186,11 @@ static int make_end(chute_conn **ret_conn, int fd, struct pipe_memory *memory,
 {
     bool oneway =
         atomic_load_explicit(&memory->shm->oneway, memory_order_relaxed) != 0;
-    chute_conn *conn = conn_new(fd, memory, end, oneway, interruptible);
+    int r = conn_new(ret_conn, fd, memory, end, oneway, interruptible);
 
-    if (!conn)
-        return fail(CHUTE_ENOMEM);
-    memory->n_ends = 1;
-    *ret_conn = conn;
-    return 0;
+    if (r == 0)
+        memory->n_ends = 1;
+    return r;
 }
 
 int conn_adopt(chute_conn **ret_conn, int fd, bool interruptible)

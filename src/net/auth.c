@@ -172,7 +172,7 @@ static int mac(const struct auth *a, const EVP_MD *md, const void *data,
 {
     unsigned mac_len;
 
-    if (fault("HMAC", ENOMEM) ||
+    if (fault("HMAC") ||
         !HMAC(md, a->key, (int)a->key_len, data, len, ret_mac, &mac_len))
         return fail(CHUTE_ENOMEM);
     *ret_mac_len = mac_len;

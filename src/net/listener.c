@@ -123,7 +123,7 @@ static void refuse(chute_listener *l, struct pending *p, int why)
 {
     int fd = p->fd;
 
-    set_remove(l->set, fd);
+    (void)set_remove(l->set, fd); /* closing does it, too */
     forget(l, p, why);
     socket_shut(fd);
     socket_close(fd);
@@ -268,7 +268,11 @@ static int advance(chute_listener *l, struct pending *p, chute_conn **ret_conn)
     }
     int fd = p->fd;
     struct address peer = p->peer;
-    set_remove(l->set, fd);
+    r = set_remove(l->set, fd);
+    if (r < 0) { /* it would be told of with a pointer to what is gone */
+        refuse(l, p, r);
+        return 0;
+    }
     forget(l, p, 0);
     return welcome(l, fd, &peer, ret_conn);
 }

@@ -31,9 +31,7 @@ int place_new(struct place *place, char ret_text[ADDRESS_TEXT_MAX])
     if (strlen(tmp) > 60)
         return fail(-ENAMETOOLONG);
     snprintf(place->directory, sizeof place->directory, "%s/pymp-XXXXXX", tmp);
-    r = fault("mkdir", EACCES)      ? -EACCES
-        : mkdtemp(place->directory) ? 0
-                                    : -errno;
+    r = !fault("mkdtemp") && mkdtemp(place->directory) ? 0 : -errno;
     if (r < 0) {
         place->directory[0] = '\0';
         return fail(r);
@@ -49,7 +47,7 @@ void place_take(struct place *place, const char *path)
     struct stat st;
 
     place->made_by = getpid();
-    if (!path || lstat(path, &st) < 0)
+    if (!path || fault("lstat") || lstat(path, &st) < 0)
         return;
     snprintf(place->path, sizeof place->path, "%s", path);
     place->device = (uint64_t)st.st_dev;
@@ -62,10 +60,10 @@ void place_leave(const struct place *place)
 
     if (place->made_by != getpid())
         return;
-    if (place->path[0] && lstat(place->path, &st) == 0 &&
+    if (place->path[0] && !fault("lstat") && lstat(place->path, &st) == 0 &&
         (uint64_t)st.st_dev == place->device &&
-        (uint64_t)st.st_ino == place->inode)
+        (uint64_t)st.st_ino == place->inode && !fault("unlink"))
         (void)unlink(place->path);
-    if (place->directory[0])
+    if (place->directory[0] && !fault("rmdir"))
         (void)rmdir(place->directory);
 }

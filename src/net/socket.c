@@ -63,13 +63,25 @@ static int left_ms(int64_t deadline)
     return left > 3600 * SECOND ? 3600000 : (int)((left + 999999) / 1000000);
 }
 
+static int call_poll(struct pollfd *one, int64_t deadline)
+{
+    return fault("poll") ? -1 : poll(one, 1, left_ms(deadline));
+}
+
 /* -- listening -------------------------------------------------------------- */
+
+static int get_option(int fd, int name, void *value, socklen_t len)
+{
+    return fault("getsockopt") ? -1
+                               : getsockopt(fd, SOL_SOCKET, name, value, &len);
+}
 
 static void set_option(int fd, int level, int name)
 {
     int yes = 1;
 
-    (void)setsockopt(fd, level, name, &yes, sizeof yes);
+    if (!fault("setsockopt"))
+        (void)setsockopt(fd, level, name, &yes, sizeof yes);
 }
 
 static bool is_tcp(const struct address *address)
@@ -79,10 +91,9 @@ static bool is_tcp(const struct address *address)
 
 static int new_socket(const struct address *address, int flags)
 {
-    if (fault("socket", EMFILE))
-        return fail(-EMFILE);
-    int fd =
-        socket(address->where.ss_family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+    int fd = fault("socket") ? -1
+                             : socket(address->where.ss_family,
+                                      SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
     if (fd < 0)
         return fail(-errno);
     if (is_tcp(address))
@@ -90,10 +101,30 @@ static int new_socket(const struct address *address, int flags)
     return fd;
 }
 
+/* Bind and listen; what cannot be listened at does not keep its path. */
+static int listen_at(int fd, const struct address *at, int backlog,
+                     struct address *ret_address)
+{
+    struct address got = {.len = sizeof got.where};
+    const char *path = address_path(at);
+
+    if (fault("bind") ||
+        bind(fd, (const struct sockaddr *)&at->where, at->len) < 0)
+        return fail(-errno);
+    if (fault("listen") || listen(fd, backlog) < 0 || fault("getsockname") ||
+        getsockname(fd, (struct sockaddr *)&got.where, &got.len) < 0) {
+        int r = fail(-errno);
+        if (path && !fault("unlink"))
+            (void)unlink(path);
+        return r;
+    }
+    *ret_address = got;
+    return 0;
+}
+
 int socket_listen(const struct address *at, int backlog, int *ret_fd,
                   struct address *ret_address)
 {
-    struct address got = {.len = sizeof got.where};
     int fd = new_socket(at, SOCK_NONBLOCK);
 
     if (fd < 0)
@@ -101,16 +132,12 @@ int socket_listen(const struct address *at, int backlog, int *ret_fd,
     set_option(fd, SOL_SOCKET, SO_REUSEADDR);
     if (at->where.ss_family == AF_INET6)
         set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY);
-    if ((fault("bind", EADDRINUSE) && (errno = EADDRINUSE)) ||
-        bind(fd, (const struct sockaddr *)&at->where, at->len) < 0 ||
-        listen(fd, backlog) < 0 ||
-        getsockname(fd, (struct sockaddr *)&got.where, &got.len) < 0) {
-        int r = fail(-errno);
+    int r = listen_at(fd, at, backlog, ret_address);
+    if (r < 0) {
         close(fd);
         return r;
     }
     *ret_fd = fd;
-    *ret_address = got;
     return 0;
 }
 
@@ -118,10 +145,9 @@ int socket_accept(int fd, int *ret_fd, struct address *ret_peer)
 {
     struct address peer = {.len = sizeof peer.where};
 
-    if (fault("accept", EMFILE))
-        return fail(-EMFILE);
-    int got =
-        accept4(fd, (struct sockaddr *)&peer.where, &peer.len, SOCK_CLOEXEC);
+    int got = fault("accept4") ? -1
+                               : accept4(fd, (struct sockaddr *)&peer.where,
+                                         &peer.len, SOCK_CLOEXEC);
     if (got < 0)
         return -errno;
     if (is_tcp(&peer))
@@ -145,7 +171,15 @@ static void limit_sending(int fd, int64_t deadline)
         left.tv_sec = (time_t)(left_ns / SECOND);
         left.tv_usec = (suseconds_t)(left_ns % SECOND / 1000);
     }
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof left);
+    if (!fault("setsockopt"))
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof left);
+}
+
+static int call_connect(int fd, const struct address *to)
+{
+    return fault("connect")
+               ? -1
+               : connect(fd, (const struct sockaddr *)&to->where, to->len);
 }
 
 static int connect_unix(int fd, const struct address *to, int64_t deadline,
@@ -155,7 +189,7 @@ static int connect_unix(int fd, const struct address *to, int64_t deadline,
 
     do {
         limit_sending(fd, deadline);
-        r = connect(fd, (const struct sockaddr *)&to->where, to->len);
+        r = call_connect(fd, to);
     } while (r < 0 && errno == EINTR && !interruptible);
     if (r < 0)
         return errno == EAGAIN ? -ETIMEDOUT : -errno;
@@ -168,23 +202,25 @@ static int connect_tcp(int fd, const struct address *to, int64_t deadline,
 {
     struct pollfd one = {.fd = fd, .events = POLLOUT};
     int error = 0, r;
-    socklen_t error_len = sizeof error;
 
-    if (connect(fd, (const struct sockaddr *)&to->where, to->len) < 0) {
+    if (call_connect(fd, to) < 0) {
         if (errno != EINPROGRESS && errno != EINTR)
             return -errno;
         do
-            r = poll(&one, 1, left_ms(deadline));
+            r = call_poll(&one, deadline);
         while (r < 0 && errno == EINTR && !interruptible);
         if (r <= 0)
             return r < 0 ? -errno : -ETIMEDOUT;
-        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_len) < 0)
+        if (get_option(fd, SO_ERROR, &error, sizeof error) < 0)
             return -errno;
         if (error)
             return -error;
     }
-    int flags = fcntl(fd, F_GETFL);
-    return fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ? -errno : 0;
+    int flags = fault("fcntl") ? -1 : fcntl(fd, F_GETFL);
+    return flags < 0 || fault("fcntl") ||
+                   fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0
+               ? -errno
+               : 0;
 }
 
 int socket_connect(const struct address *to, int64_t deadline,
@@ -195,10 +231,7 @@ int socket_connect(const struct address *to, int64_t deadline,
 
     if (fd < 0)
         return fd;
-    int r = fault("connect", ECONNREFUSED)
-                ? -ECONNREFUSED
-                : (tcp ? connect_tcp : connect_unix)(fd, to, deadline,
-                                                     interruptible);
+    int r = (tcp ? connect_tcp : connect_unix)(fd, to, deadline, interruptible);
     if (r < 0) {
         close(fd);
         return fail(r);
@@ -213,13 +246,12 @@ int socket_check_user(int fd)
 {
     struct ucred peer;
     int domain = 0;
-    socklen_t peer_len = sizeof peer, domain_len = sizeof domain;
 
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_len) < 0)
+    if (get_option(fd, SO_DOMAIN, &domain, sizeof domain) < 0)
         return fail(-errno);
     if (domain != AF_UNIX)
         return 0;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len) < 0)
+    if (get_option(fd, SO_PEERCRED, &peer, sizeof peer) < 0)
         return fail(-errno);
     return peer.uid == geteuid() || peer.uid == 0 ? 0 : fail(CHUTE_EACCES);
 }
@@ -228,34 +260,32 @@ int socket_send_all(int fd, const void *data, size_t len)
 {
     if (len == 0)
         return 0;
-    if (fault("send", ENOBUFS))
-        return fail(-ENOBUFS);
-    ssize_t n = send(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t n = fault("sendmsg")
+                    ? -1
+                    : send(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n == (ssize_t)len)
         return 0;
-    return fail(n < 0 && errno != EAGAIN ? -errno : -EPIPE);
+    return fail(n < 0 && errno != EAGAIN && errno != EINTR ? -errno : -EPIPE);
 }
 
 int socket_recv(int fd, void *buf, size_t len)
 {
-    if (fault("recv", ENOMEM))
-        return fail(-ENOMEM);
-    ssize_t n = recv(fd, buf, len, MSG_DONTWAIT);
-    return n < 0 ? -errno : (int)n;
+    ssize_t n = fault("recvmsg") ? -1 : recv(fd, buf, len, MSG_DONTWAIT);
+    /* It does not wait: where it was interrupted, nothing was there. */
+    return n >= 0 ? (int)n : errno == EINTR ? -EAGAIN : -errno;
 }
 
 int socket_wait(int fd, int64_t deadline)
 {
     struct pollfd one = {.fd = fd, .events = POLLIN};
-    int r = poll(&one, 1, left_ms(deadline));
+    int r = call_poll(&one, deadline);
 
     return r < 0 ? -errno : r == 0 ? -ETIMEDOUT : 0;
 }
 
 int socket_random(void *buf, size_t len)
 {
-    return fault("getentropy", EIO) || getentropy(buf, len) < 0 ? fail(-EIO)
-                                                                : 0;
+    return fault("getentropy") || getentropy(buf, len) < 0 ? fail(-EIO) : 0;
 }
 
 void socket_shut(int fd)
@@ -273,10 +303,10 @@ void socket_close(int fd)
 
 int set_new(int *ret_set)
 {
-    int set = fault("epoll_create", EMFILE) ? -1 : epoll_create1(EPOLL_CLOEXEC);
+    int set = fault("epoll_create") ? -1 : epoll_create1(EPOLL_CLOEXEC);
 
     if (set < 0)
-        return fail(-EMFILE);
+        return fail(-errno);
     *ret_set = set;
     return 0;
 }
@@ -285,25 +315,27 @@ int set_add(int set, int fd, void *what)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = what};
 
-    if (fault("epoll_ctl", ENOMEM))
-        return fail(-ENOMEM);
-    return epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) < 0 ? fail(-errno) : 0;
+    return fault("epoll_ctl") || epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) < 0
+               ? fail(-errno)
+               : 0;
 }
 
-void set_remove(int set, int fd)
+int set_remove(int set, int fd)
 {
-    (void)epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL);
+    return fault("epoll_ctl") || epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL) < 0
+               ? fail(-errno)
+               : 0;
 }
 
 int set_timer_new(int *ret_timer)
 {
     int timer =
-        fault("timerfd_create", EMFILE)
+        fault("timerfd_create")
             ? -1
             : timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 
     if (timer < 0)
-        return fail(-EMFILE);
+        return fail(-errno);
     *ret_timer = timer;
     return 0;
 }
@@ -316,13 +348,16 @@ void set_timer(int timer, int64_t deadline)
         at.it_value.tv_sec = (time_t)(deadline / SECOND);
         at.it_value.tv_nsec = (long)(deadline % SECOND);
     }
-    (void)timerfd_settime(timer, TFD_TIMER_ABSTIME, &at, NULL);
+    if (!fault("timerfd_settime"))
+        (void)timerfd_settime(timer, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
 int set_wait(int set, void *ret_what[SOCKET_EVENTS], int64_t deadline)
 {
     struct epoll_event events[SOCKET_EVENTS];
-    int n = epoll_wait(set, events, SOCKET_EVENTS, left_ms(deadline));
+    int n = fault("epoll_wait")
+                ? -1
+                : epoll_wait(set, events, SOCKET_EVENTS, left_ms(deadline));
 
     for (int i = 0; i < n; i++)
         ret_what[i] = events[i].data.ptr;

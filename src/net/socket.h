@@ -54,7 +54,7 @@ void socket_close(int fd);
 
 int set_new(int *ret_set);
 int set_add(int set, int fd, void *what);
-void set_remove(int set, int fd);
+int set_remove(int set, int fd);
 
 /* A clock for a set: it can receive once the deadline it is set to has passed;
  * SOCKET_NEVER lets it rest. */

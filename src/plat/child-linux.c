@@ -59,9 +59,8 @@ void child_let_signals(const sigset_t *before)
 
 int child_fork(pid_t *ret_pid)
 {
-    if (fault("fork", EAGAIN))
-        return fail(-EAGAIN);
-    pid_t pid = fork();
+    pid_t pid = fault("fork") ? -1 : fork();
+
     if (pid < 0)
         return fail(-errno);
     *ret_pid = pid;
@@ -103,12 +102,15 @@ UNACCOUNTED static bool place_stdio(const int stdio[3])
     for (int i = 0; i < 3; i++) {
         from[i] = stdio[i];
         if (stdio[i] != i)
-            from[i] = (int)syscall(SYS_fcntl, stdio[i], F_DUPFD_CLOEXEC, 3);
+            from[i] = fault("fcntl") ? -1
+                                     : (int)syscall(SYS_fcntl, stdio[i],
+                                                    F_DUPFD_CLOEXEC, 3);
         if (from[i] < 0)
             return false;
     }
     for (int i = 0; i < 3; i++)
-        if (from[i] != i && syscall(SYS_dup3, from[i], i, 0) < 0)
+        if (from[i] != i &&
+            (fault("dup") || syscall(SYS_dup3, from[i], i, 0) < 0))
             return false;
     return true;
 }
@@ -118,18 +120,34 @@ UNACCOUNTED static bool place_stdio(const int stdio[3])
 #endif
 
 /* Let the exec close all from 3 on, but those that are passed. */
-UNACCOUNTED static void close_others(const int *fds, size_t n_fds)
+UNACCOUNTED static bool close_others(const int *fds, size_t n_fds)
 {
     struct rlimit limit = {.rlim_cur = 1024};
 
-    if (syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) < 0) {
+    if (fault("close_range") ||
+        syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) < 0) {
         /* Linux before 5.11. */
-        (void)syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
+        if (!fault("prlimit"))
+            (void)syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
         for (rlim_t fd = 3; fd < limit.rlim_cur && fd < INT_MAX; fd++)
             (void)syscall(SYS_fcntl, (int)fd, F_SETFD, FD_CLOEXEC);
     }
     for (size_t i = 0; i < n_fds; i++)
-        (void)syscall(SYS_fcntl, fds[i], F_SETFD, 0);
+        if (fault("fcntl") || syscall(SYS_fcntl, fds[i], F_SETFD, 0) < 0)
+            return false;
+    return true;
+}
+
+/* As child_follow_parent and child_orphaned do it. */
+UNACCOUNTED static bool follow(pid_t parent)
+{
+    if (fault("prctl") ||
+        syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+        return false;
+    long now = syscall(SYS_getppid);
+    if (now != 0 && now != parent)
+        syscall(SYS_exit_group, EXIT_FAILURE);
+    return true;
 }
 
 UNACCOUNTED static void write_pid(char *text)
@@ -148,18 +166,15 @@ UNACCOUNTED static int run_program(void *arg)
     const struct child_program *program = spawn->program;
 
     reset_signals();
-    if (program->follow) {
-        (void)syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-        long parent = syscall(SYS_getppid);
-        if (parent != 0 && parent != spawn->parent)
-            syscall(SYS_exit_group, EXIT_FAILURE);
-    }
-    if (place_stdio(program->stdio)) {
-        close_others(program->fds, program->n_fds);
+    if ((!program->follow || follow(spawn->parent)) &&
+        place_stdio(program->stdio) &&
+        close_others(program->fds, program->n_fds)) {
         write_pid(program->pid_text);
         (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL,
                       (NSIG - 1) / 8);
-        (void)syscall(SYS_execve, program->path, program->argv, program->env);
+        if (!fault("execve"))
+            (void)syscall(SYS_execve, program->path, program->argv,
+                          program->env);
     }
     spawn->error = errno;
     syscall(SYS_exit_group, 127);
@@ -172,17 +187,14 @@ int child_spawn(const struct child_program *program, pid_t *ret_pid,
     struct spawn spawn = {.program = program, .parent = getpid()};
     int fd;
 
-    if (fault("clone", EAGAIN))
-        return fail(-EAGAIN);
-    const struct child_program nothing = {.path = "", .stdio = {0, 1, 2}};
-    if (fault("execve", ENOENT))
-        spawn.program = &nothing;
     char *stack = mem_alloc(SPAWN_STACK);
     if (!stack)
         return fail(-ENOMEM);
-    pid_t pid =
-        __clone(run_program, stack + SPAWN_STACK,
-                CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &spawn, &fd);
+    pid_t pid = fault("clone")
+                    ? -1
+                    : __clone(run_program, stack + SPAWN_STACK,
+                              CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
+                              &spawn, &fd);
     int r = pid < 0 ? fail(-errno) : 0;
     free(stack);
     if (r == 0 && spawn.error != 0) {
@@ -201,22 +213,31 @@ int child_spawn(const struct child_program *program, pid_t *ret_pid,
 
 static int pidfd_of(pid_t pid)
 {
-    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    int fd = fault("pidfd_open") ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
 
     return fd < 0 ? -errno : fd;
+}
+
+static int wait_for(int fd, siginfo_t *ret_info, int how)
+{
+    int r;
+
+    do
+        r = fault("waitid") || waitid(BY_PIDFD, (id_t)fd, ret_info, how) < 0
+                ? -errno
+                : 0;
+    while (r == -EINTR);
+    return r;
 }
 
 int child_open(pid_t pid, int *ret_fd)
 {
     siginfo_t info;
-
-    if (fault("pidfd_open", EMFILE))
-        return fail(-EMFILE);
     int fd = pidfd_of(pid);
     if (fd < 0)
         return fail(fd == -ESRCH ? -ECHILD : fd);
-    if (waitid(BY_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG | WNOWAIT) < 0) {
-        int r = -errno;
+    int r = wait_for(fd, &info, WEXITED | WNOHANG | WNOWAIT);
+    if (r < 0) {
         plat_close(fd);
         return fail(r);
     }
@@ -227,9 +248,10 @@ int child_open(pid_t pid, int *ret_fd)
 int child_reap(int fd, int *ret_exitcode)
 {
     siginfo_t info = {.si_pid = 0};
+    int r = wait_for(fd, &info, WEXITED | WNOHANG);
 
-    if (waitid(BY_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0)
-        return fail(-errno);
+    if (r < 0)
+        return fail(r);
     if (info.si_pid == 0)
         return -EAGAIN;
     *ret_exitcode =
@@ -239,15 +261,15 @@ int child_reap(int fd, int *ret_exitcode)
 
 void child_bury(pid_t pid)
 {
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+    while ((fault("waitpid") ? -1 : waitpid(pid, NULL, 0)) < 0 &&
+           errno == EINTR)
         continue;
 }
 
 int child_signal(int fd, int signal)
 {
-    if (fault("pidfd_send_signal", EPERM))
-        return fail(-EPERM);
-    return syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0) < 0
+    return fault("pidfd_send_signal") ||
+                   syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0) < 0
                ? fail(-errno)
                : 0;
 }
@@ -276,7 +298,9 @@ void child_admit_signals(void)
 
 int child_follow_parent(void)
 {
-    return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? fail(-errno) : 0;
+    return fault("prctl") || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0
+               ? fail(-errno)
+               : 0;
 }
 
 bool child_orphaned(pid_t parent)
@@ -299,10 +323,10 @@ uint64_t child_birth(pid_t pid)
     char path[32], text[1024];
 
     snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = fault("open") ? -1 : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return 0;
-    ssize_t n = read(fd, text, sizeof text - 1);
+    ssize_t n = fault("read") ? -1 : read(fd, text, sizeof text - 1);
     plat_close(fd);
     if (n <= 0)
         return 0;

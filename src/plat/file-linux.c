@@ -28,9 +28,7 @@
 
 static int look_at(int fd, struct stat *ret_st)
 {
-    if (fault("fstat", EIO))
-        return fail(-EIO);
-    return fstat(fd, ret_st) < 0 ? fail(-errno) : 0;
+    return fault("fstat") || fstat(fd, ret_st) < 0 ? fail(-errno) : 0;
 }
 
 /* Whether nobody but those whom we trust can make a file in it. */
@@ -51,11 +49,23 @@ static int check_dir(int dir, bool own)
                : fail(-EACCES);
 }
 
+/* A file system that lives in another process, or on another machine, may be
+ * interrupted. EAGAIN: somebody has a lease of the file. */
+static int call_open(int dir, const char *path, int flags, mode_t mode)
+{
+    int fd;
+
+    do
+        fd = fault("open") ? -1 : openat(dir, path, flags | O_CLOEXEC, mode);
+    while (fd < 0 && errno == EINTR);
+    return fd >= 0 ? fd : errno == EAGAIN ? -EBUSY : -errno;
+}
+
 static int make_dir(const char *path)
 {
-    if (fault("mkdir", EACCES))
-        return fail(-EACCES);
-    return mkdir(path, S_IRWXU) < 0 && errno != EEXIST ? fail(-errno) : 0;
+    int r = fault("mkdir") ? -1 : mkdir(path, S_IRWXU);
+
+    return r < 0 && errno != EEXIST ? fail(-errno) : 0;
 }
 
 int file_dir_open(const char *path, bool make, int *ret_dir)
@@ -64,11 +74,9 @@ int file_dir_open(const char *path, bool make, int *ret_dir)
 
     if (r < 0)
         return r;
-    if (fault("open", EMFILE))
-        return fail(-EMFILE);
-    int dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int dir = call_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (dir < 0)
-        return fail(errno == ELOOP ? -ENOTDIR : -errno);
+        return fail(dir == -ELOOP ? -ENOTDIR : dir);
     r = check_dir(dir, make);
     if (r < 0) {
         plat_close(dir);
@@ -81,18 +89,14 @@ int file_dir_open(const char *path, bool make, int *ret_dir)
 /* Not what the umask leaves of it: the caller has said who may. */
 static int set_mode(int fd, mode_t mode)
 {
-    if (fault("fchmod", EPERM))
-        return fail(-EPERM);
-    return fchmod(fd, mode) < 0 ? fail(-errno) : 0;
+    return fault("fchmod") || fchmod(fd, mode) < 0 ? fail(-errno) : 0;
 }
 
 int file_new(int dir, mode_t mode, int *ret_fd)
 {
-    if (fault("open", EMFILE))
-        return fail(-EMFILE);
-    int fd = openat(dir, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, mode);
+    int fd = call_open(dir, ".", O_RDWR | O_TMPFILE, mode);
     if (fd < 0)
-        return fail(errno == EISDIR ? -EOPNOTSUPP : -errno);
+        return fail(fd == -EISDIR ? -EOPNOTSUPP : fd);
     int r = set_mode(fd, mode);
     if (r < 0) {
         plat_close(fd);
@@ -106,11 +110,10 @@ int file_publish(int dir, int fd, const char *name)
 {
     char path[32];
 
-    if (fault("linkat", ENOSPC))
-        return fail(-ENOSPC);
     /* By its place in /proc, for AT_EMPTY_PATH takes a capability. */
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    return linkat(AT_FDCWD, path, dir, name, AT_SYMLINK_FOLLOW) < 0
+    return fault("linkat") ||
+                   linkat(AT_FDCWD, path, dir, name, AT_SYMLINK_FOLLOW) < 0
                ? fail(-errno)
                : 0;
 }
@@ -136,13 +139,10 @@ static int check_file(int dir, int fd)
 
 int file_open(int dir, const char *name, int *ret_fd)
 {
-    if (fault("open", EMFILE))
-        return fail(-EMFILE);
-    int fd = openat(dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd = call_open(dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
     if (fd < 0)
-        return fail(errno == ELOOP || errno == EISDIR || errno == ENXIO
-                        ? -EINVAL
-                        : -errno);
+        return fail(fd == -ELOOP || fd == -EISDIR || fd == -ENXIO ? -EINVAL
+                                                                  : fd);
     int r = check_file(dir, fd);
     if (r < 0) {
         plat_close(fd);
@@ -154,35 +154,43 @@ int file_open(int dir, const char *name, int *ret_fd)
 
 int file_hold(int fd, bool alone)
 {
-    if (fault("flock", ENOLCK))
-        return fail(-ENOLCK);
-    if (flock(fd, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0)
-        return fail(errno == EWOULDBLOCK ? -EBUSY : -errno);
-    return 0;
+    int how = (alone ? LOCK_EX : LOCK_SH) | LOCK_NB, r;
+
+    do
+        r = fault("flock") || flock(fd, how) < 0 ? -errno : 0;
+    while (r == -EINTR);
+    return r < 0 ? fail(r == -EWOULDBLOCK ? -EBUSY : r) : 0;
 }
 
 void file_let_go(int fd)
 {
-    (void)flock(fd, LOCK_UN);
+    if (!fault("flock"))
+        (void)flock(fd, LOCK_UN);
+}
+
+/* NULL at the end, or with errno set. */
+static struct dirent *next_entry(DIR *listing)
+{
+    errno = 0;
+    return fault("getdents") ? NULL : readdir(listing);
 }
 
 int file_list(int dir, int (*each)(void *context, const char *name),
               void *context)
 {
     struct dirent *entry;
-    int fd, r = 0;
+    int fd = call_open(dir, ".", O_RDONLY | O_DIRECTORY, 0), r;
 
-    if (fault("open", EMFILE))
-        return fail(-EMFILE);
-    fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return fail(-errno);
-    DIR *listing = fault("malloc", ENOMEM) ? NULL : fdopendir(fd);
+        return fail(fd);
+    DIR *listing = fault("fdopendir") ? NULL : fdopendir(fd);
     if (!listing) {
+        r = fail(-errno);
         plat_close(fd);
-        return fail(-ENOMEM);
+        return r;
     }
-    while (r >= 0 && (errno = 0, entry = readdir(listing)) != NULL)
+    r = 0;
+    while (r >= 0 && (entry = next_entry(listing)) != NULL)
         r = each(context, entry->d_name);
     if (r >= 0 && errno)
         r = fail(-errno);
@@ -192,9 +200,7 @@ int file_list(int dir, int (*each)(void *context, const char *name),
 
 int file_unlink(int dir, const char *name)
 {
-    if (fault("unlinkat", EACCES))
-        return fail(-EACCES);
-    return unlinkat(dir, name, 0) < 0 ? fail(-errno) : 0;
+    return fault("unlinkat") || unlinkat(dir, name, 0) < 0 ? fail(-errno) : 0;
 }
 
 int file_is_named(int fd)

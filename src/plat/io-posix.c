@@ -39,13 +39,21 @@ int io_pair(int ret_fds[2])
 {
     int fds[2];
 
-    if (fault("socketpair", EMFILE))
-        return fail(-EMFILE);
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+    if (fault("socketpair") ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
         return fail(-errno);
     ret_fds[0] = fds[0];
     ret_fds[1] = fds[1];
     return 0;
+}
+
+static int get_option(int fd, int name, int *ret_value)
+{
+    socklen_t len = sizeof *ret_value;
+
+    return fault("getsockopt")
+               ? -1
+               : getsockopt(fd, SOL_SOCKET, name, ret_value, &len);
 }
 
 int io_stream(int fd, uint64_t *ret_id)
@@ -53,63 +61,61 @@ int io_stream(int fd, uint64_t *ret_id)
     struct sockaddr_storage peer;
     struct stat st;
     int type = 0;
-    socklen_t type_len = sizeof type, peer_len = sizeof peer;
+    socklen_t peer_len = sizeof peer;
 
-    if (fault("getsockopt", EINVAL))
+    if (get_option(fd, SO_TYPE, &type) < 0 || type != SOCK_STREAM ||
+        fault("fstat") || fstat(fd, &st) < 0)
         return fail(-EINVAL);
-    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) < 0 ||
-        type != SOCK_STREAM || fstat(fd, &st) < 0)
-        return fail(-EINVAL);
-    if (getpeername(fd, (struct sockaddr *)&peer, &peer_len) < 0)
+    if (fault("getpeername") ||
+        getpeername(fd, (struct sockaddr *)&peer, &peer_len) < 0)
         return fail(-errno);
     *ret_id = (uint64_t)st.st_ino;
     return 0;
 }
 
-/* SO_SNDBUF, or 0 if fd is no AF_UNIX stream socket. */
-static size_t send_buffer(int fd)
+/* SO_SNDBUF, and what goes in one step: 0 if it is not AF_UNIX. */
+static int send_buffer(int fd, size_t *ret_size, size_t *ret_step)
 {
-    int domain = 0, type = 0, size = 0;
-    socklen_t len = sizeof(int);
+    int domain = 0, size = 0;
 
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ||
-        getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 ||
-        getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &len) < 0)
-        return 0;
-    return domain == AF_UNIX && type == SOCK_STREAM && size > 0 ? (size_t)size
-                                                                : 0;
+    if (get_option(fd, SO_DOMAIN, &domain) < 0 ||
+        get_option(fd, SO_SNDBUF, &size) < 0)
+        return fail(-errno);
+    size_t half = (size_t)size / 2;
+    *ret_size = (size_t)size;
+    *ret_step = domain != AF_UNIX || half < 64 ? 0
+                : half - 64 < ONE_STEP         ? half - 64
+                                               : ONE_STEP;
+    return 0;
 }
 
-size_t io_atomic_len(int fd)
+int io_atomic_len(int fd, size_t *ret_len)
 {
-    size_t half = send_buffer(fd) / 2;
+    size_t size;
 
-    if (half < 64)
-        return 0;
-    return half - 64 < ONE_STEP ? half - 64 : ONE_STEP;
+    return send_buffer(fd, &size, ret_len);
 }
 
 /* TCP: writable means that a third of the buffer is free, and what the kernel
  * adds for itself does not make eight times as much of anything but dribble. */
-static bool stream_has_room(int fd, size_t len)
+static bool stream_has_room(int fd, size_t size, size_t len)
 {
     struct pollfd one = {.fd = fd, .events = POLLOUT};
-    int size = 0;
-    socklen_t size_len = sizeof size;
 
-    return getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &size_len) == 0 &&
-           size > 0 && len <= (size_t)size / 8 && poll(&one, 1, 0) == 1 &&
+    return len <= size / 8 && io_poll(&one, 1, 0) == 1 &&
            (one.revents & POLLOUT);
 }
 
 bool io_has_room(int fd, size_t len)
 {
-    size_t size = send_buffer(fd), step = io_atomic_len(fd);
+    size_t size, step;
     int queued;
 
+    if (send_buffer(fd, &size, &step) < 0)
+        return false;
     if (step == 0)
-        return stream_has_room(fd, len);
-    if (len > size || ioctl(fd, TIOCOUTQ, &queued) < 0)
+        return stream_has_room(fd, size, len);
+    if (len > size || fault("ioctl") || ioctl(fd, TIOCOUTQ, &queued) < 0)
         return false;
     /* A step is taken as long as what lies there already, counted with the
      * kernel's own bookkeeping, is less than SO_SNDBUF. That is some hundred
@@ -126,40 +132,44 @@ static bool gone(int error)
            error == ENETUNREACH || error == ENETDOWN;
 }
 
+/* Of a call that does not wait, EINTR says what EAGAIN does: nothing was done. */
+static int no_wait_error(int error)
+{
+    return error == EINTR ? -EAGAIN : -error;
+}
+
 ssize_t io_send(int fd, struct iovec *parts, int n_parts)
 {
     struct msghdr msg = {.msg_iov = parts, .msg_iovlen = (size_t)n_parts};
     int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
 
-    if (fault("sendmsg", ENOBUFS))
-        return fail(-ENOBUFS);
-    ssize_t n = n_parts == 1 ? send(fd, parts->iov_base, parts->iov_len, flags)
-                             : sendmsg(fd, &msg, flags);
+    ssize_t n = fault("sendmsg") ? -1
+                : n_parts == 1
+                    ? send(fd, parts->iov_base, parts->iov_len, flags)
+                    : sendmsg(fd, &msg, flags);
     if (n >= 0)
         return n;
-    return gone(errno) ? -EPIPE : -errno;
+    return gone(errno) ? -EPIPE : no_wait_error(errno);
 }
 
 /* The error of an end comes after all that had been sent to us: the end. */
 static ssize_t received(ssize_t n)
 {
-    return n >= 0 ? n : gone(errno) ? 0 : -errno;
+    return n >= 0 ? n : gone(errno) ? 0 : no_wait_error(errno);
 }
 
 /* recvmsg(2) that does not wait. */
 static ssize_t receive(int fd, struct msghdr *msg, int flags)
 {
-    if (fault("recvmsg", ENOMEM))
-        return fail(-ENOMEM);
-    return received(recvmsg(fd, msg, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
+    flags |= MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
+    return received(fault("recvmsg") ? -1 : recvmsg(fd, msg, flags));
 }
 
 /* recv(2) that does not wait. For short messages it costs a third less. */
 static ssize_t receive_one(int fd, void *buf, size_t cap, int flags)
 {
-    if (fault("recvmsg", ENOMEM))
-        return fail(-ENOMEM);
-    return received(recv(fd, buf, cap, flags | MSG_DONTWAIT));
+    flags |= MSG_DONTWAIT;
+    return received(fault("recvmsg") ? -1 : recv(fd, buf, cap, flags));
 }
 
 ssize_t io_recv(int fd, struct iovec *parts, int n_parts)
@@ -205,18 +215,17 @@ ssize_t io_send_fds(int fd, const int *fds, int n_fds)
                          .msg_controllen = CMSG_SPACE(fds_len)};
     struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
 
-    if (fault("sendmsg", ENOBUFS))
-        return fail(-ENOBUFS);
     head->cmsg_level = SOL_SOCKET;
     head->cmsg_type = SCM_RIGHTS;
     head->cmsg_len = CMSG_LEN(fds_len);
     memcpy(CMSG_DATA(head), fds, fds_len);
-    ssize_t n = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t n =
+        fault("sendmsg") ? -1 : sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n >= 0)
         return n;
     return errno == ECONNRESET ? -EPIPE
            : errno == EBADF    ? fail(-EINVAL)
-                               : -errno;
+                               : no_wait_error(errno);
 }
 
 /* The descriptors that a control message has brought; more than IO_MAX_FDS can
@@ -275,7 +284,7 @@ int io_pending(int fd, size_t *ret_len)
 {
     int n;
 
-    if (ioctl(fd, FIONREAD, &n) < 0)
+    if (fault("ioctl") || ioctl(fd, FIONREAD, &n) < 0)
         return fail(-errno);
     *ret_len = n > 0 ? (size_t)n : 0;
     return 0;
@@ -295,8 +304,6 @@ int io_poll(struct pollfd *fds, size_t n, int64_t deadline)
 {
     struct timespec left = {0, 0};
 
-    if (fault("ppoll", ENOMEM))
-        return fail(-ENOMEM);
     if (deadline > 0 && deadline != PLAT_NEVER) {
         int64_t left_ns = deadline - plat_now();
         if (left_ns > 0) {
@@ -304,7 +311,9 @@ int io_poll(struct pollfd *fds, size_t n, int64_t deadline)
             left.tv_nsec = (long)(left_ns % 1000000000);
         }
     }
-    int r = ppoll(fds, (nfds_t)n, deadline == PLAT_NEVER ? NULL : &left, NULL);
+    int r = fault("poll") ? -1
+                          : ppoll(fds, (nfds_t)n,
+                                  deadline == PLAT_NEVER ? NULL : &left, NULL);
     return r < 0 ? -errno : r;
 }
 

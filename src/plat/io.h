@@ -19,10 +19,10 @@ int io_pair(int ret_fds[2]);
  * in every process that holds it. -EINVAL: it is no such thing; -ENOTCONN. */
 int io_stream(int fd, uint64_t *ret_id);
 
-/* The longest message that io_send gives to an empty or part-full socket whole
- * or not at all, whatever happens to the caller during the call; 0 if there is
- * no such promise. */
-size_t io_atomic_len(int fd);
+/* The longest message that io_send gives to an empty or part-full stream socket
+ * whole or not at all, whatever happens to the caller during the call; 0 if
+ * there is no such promise. */
+int io_atomic_len(int fd, size_t *ret_len);
 
 /* Whether one io_send of len bytes would now be taken to its end. */
 bool io_has_room(int fd, size_t len);

@@ -17,9 +17,9 @@
 
 int plat_shm_new(const char *label, int *ret_fd)
 {
-    if (fault("memfd_create", EMFILE))
-        return fail(-EMFILE);
-    int fd = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int fd = fault("memfd_create")
+                 ? -1
+                 : memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return fail(-errno);
     *ret_fd = fd;
@@ -30,12 +30,15 @@ int plat_shm_new(const char *label, int *ret_fd)
  * been done stays done, however often a signal comes. */
 #define RESERVE_STEP ((uint64_t)1 << 20)
 
-static int reserve_step(int fd, uint64_t offset, uint64_t len)
+static int change(int fd, int mode, uint64_t offset, uint64_t len)
 {
     int r;
 
     do
-        r = fallocate(fd, 0, (off_t)offset, (off_t)len) < 0 ? -errno : 0;
+        r = fault("fallocate") ||
+                    fallocate(fd, mode, (off_t)offset, (off_t)len) < 0
+                ? -errno
+                : 0;
     while (r == -EINTR);
     return r;
 }
@@ -44,16 +47,14 @@ int plat_shm_reserve(int fd, uint64_t offset, uint64_t len)
 {
     struct rlimit limit;
 
-    if (fault("fallocate", ENOSPC))
-        return fail(-ENOSPC);
     /* Beyond this limit (ulimit -f) the kernel would send SIGXFSZ as well. */
-    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+    if (!fault("prlimit") && getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
         limit.rlim_cur != RLIM_INFINITY && offset + len > limit.rlim_cur)
         return fail(-EFBIG);
     for (uint64_t done = 0; done < len; done += RESERVE_STEP) {
         uint64_t left = len - done;
-        int r = reserve_step(fd, offset + done,
-                             left < RESERVE_STEP ? left : RESERVE_STEP);
+        int r = change(fd, 0, offset + done,
+                       left < RESERVE_STEP ? left : RESERVE_STEP);
         if (r < 0) {
             plat_shm_release(fd, offset, done);
             return fail(r);
@@ -64,19 +65,13 @@ int plat_shm_reserve(int fd, uint64_t offset, uint64_t len)
 
 void plat_shm_release(int fd, uint64_t offset, uint64_t len)
 {
-    int r;
-
-    do
-        r = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                      (off_t)offset, (off_t)len);
-    while (r < 0 && errno == EINTR);
+    (void)change(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, len);
 }
 
 int plat_shm_seal(int fd)
 {
-    if (fault("fcntl", EPERM))
-        return fail(-EPERM);
-    return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) < 0
+    return fault("fcntl") ||
+                   fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) < 0
                ? fail(-errno)
                : 0;
 }
@@ -91,12 +86,10 @@ int plat_shm_check(int fd)
 {
     struct stat st;
 
-    if (fault("fstat", EINVAL))
-        return fail(-EINVAL);
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+    if (fault("fstat") || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
         return fail(-EINVAL);
     /* Other files have no seals to ask for; those on tmpfs have SEAL alone. */
-    int seals = fcntl(fd, F_GET_SEALS);
+    int seals = fault("fcntl") ? -1 : fcntl(fd, F_GET_SEALS);
     if (seals < 0 || (seals & SEALS) != (F_SEAL_SHRINK | F_SEAL_SEAL))
         return fail(-EINVAL);
     return 0;
@@ -106,7 +99,7 @@ int plat_shm_size(int fd, uint64_t *ret_len, uint64_t *ret_held)
 {
     struct stat st;
 
-    if (fstat(fd, &st) < 0)
+    if (fault("fstat") || fstat(fd, &st) < 0)
         return fail(-errno);
     *ret_len = (uint64_t)st.st_size;
     *ret_held = (uint64_t)st.st_blocks * 512;
@@ -115,9 +108,7 @@ int plat_shm_size(int fd, uint64_t *ret_len, uint64_t *ret_held)
 
 int plat_shm_read(int fd, uint64_t offset, void *buf, size_t len)
 {
-    if (fault("pread", EIO))
-        return fail(-EIO);
-    ssize_t n = pread(fd, buf, len, (off_t)offset);
+    ssize_t n = fault("pread") ? -1 : pread(fd, buf, len, (off_t)offset);
     if (n < 0)
         return fail(-errno);
     return (size_t)n == len ? 0 : fail(-EIO);
@@ -127,12 +118,13 @@ int plat_map(int fd, uint64_t offset, size_t len, void **ret_mem)
 {
     int flags = MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0);
 
-    if (fault("mmap", ENOMEM))
-        return fail(-ENOMEM);
-    void *mem =
-        mmap(NULL, len, PROT_READ | PROT_WRITE, flags, fd, (off_t)offset);
+    void *mem = fault("mmap") ? MAP_FAILED
+                              : mmap(NULL, len, PROT_READ | PROT_WRITE, flags,
+                                     fd, (off_t)offset);
+    /* EAGAIN is the limit of what may be locked (mlockall(2) with MCL_FUTURE),
+     * and not "come again": our callers would wait for room in the queue. */
     if (mem == MAP_FAILED)
-        return fail(-errno);
+        return fail(errno == EAGAIN ? -ENOMEM : -errno);
     *ret_mem = mem;
     return 0;
 }
@@ -144,9 +136,7 @@ void plat_unmap(void *mem, size_t len)
 
 int plat_dup(int fd, int *ret_fd)
 {
-    if (fault("fcntl", EMFILE))
-        return fail(-EMFILE);
-    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    int copy = fault("fcntl") ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
     if (copy < 0)
         return fail(errno == EBADF ? -EINVAL : -errno);
     *ret_fd = copy;
@@ -155,5 +145,6 @@ int plat_dup(int fd, int *ret_fd)
 
 void plat_cloexec(int fd)
 {
-    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    if (!fault("fcntl"))
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 }

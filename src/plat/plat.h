@@ -55,7 +55,7 @@ static inline bool plat_expired(int64_t deadline)
 struct plat_self {
     uint32_t tid;            /* owner name, 1 .. PLAT_OWNER_MASK */
     uint32_t epoch;          /* valid while equal to *plat_epoch */
-    uint64_t pid_namespace;  /* 0 if it cannot be told */
+    uint64_t pid_namespace;  /* 0 if there is no /proc to tell it */
     void *volatile *pending; /* robust_list_head.list_op_pending */
     long pending_offset;     /* lock word minus what goes into *pending */
     void *head;              /* the robust list head that it lies in */
@@ -66,7 +66,7 @@ extern _Thread_local struct plat_self plat_self_
     __attribute__((tls_model("initial-exec")));
 extern _Atomic(_Atomic uint32_t *) plat_epoch;
 
-/* Learn who we are. -ENOMEM if the epoch's page is not to be had. */
+/* Learn who we are. On failure (-ENOMEM, ...) the next call tries again. */
 int plat_self_learn(void);
 
 /* The calling thread, or NULL with *ret_error set. */

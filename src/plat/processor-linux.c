@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 
+#include "base/fail.h"
 #include "plat/plat.h"
 
 int plat_processors(void)
@@ -17,8 +18,10 @@ int plat_processors(void)
 
     if (n == 0) {
         /* It fails where there are more than a thousand. */
-        n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
-                                                        : CPU_SETSIZE;
+        n = !fault("sched_getaffinity") &&
+                    sched_getaffinity(0, sizeof set, &set) == 0
+                ? CPU_COUNT(&set)
+                : CPU_SETSIZE;
         atomic_store_explicit(&known, n, memory_order_relaxed);
     }
     return n;

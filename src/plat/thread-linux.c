@@ -42,6 +42,12 @@ _Atomic(_Atomic uint32_t *) plat_epoch;
 /* For a thread that has none registered with the kernel. */
 static _Thread_local struct robust_list_head own_head;
 
+/* EAGAIN would tell our callers to come again: see plat_map(). */
+static int shortage(int error)
+{
+    return error == EAGAIN ? -ENOMEM : -error;
+}
+
 static int epoch_page(_Atomic uint32_t **ret_page)
 {
     /* acquire: pairs with the release below. */
@@ -49,14 +55,15 @@ static int epoch_page(_Atomic uint32_t **ret_page)
         atomic_load_explicit(&plat_epoch, memory_order_acquire);
 
     if (!page) {
-        if (fault("mmap", ENOMEM))
-            return fail(-ENOMEM);
-        void *fresh = mmap(NULL, plat_page(), PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void *fresh = fault("mmap")
+                          ? MAP_FAILED
+                          : mmap(NULL, plat_page(), PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (fresh == MAP_FAILED)
-            return fail(-errno);
-        if (madvise(fresh, plat_page(), MADV_WIPEONFORK) < 0) {
-            int r = -errno;
+            return fail(shortage(errno));
+        if (fault("madvise") ||
+            madvise(fresh, plat_page(), MADV_WIPEONFORK) < 0) {
+            int r = shortage(errno);
             munmap(fresh, plat_page());
             return fail(r);
         }
@@ -94,11 +101,16 @@ static uint32_t epoch_of(_Atomic uint32_t *page)
     return epoch;
 }
 
-static uint64_t pid_namespace(void)
+/* What it is stays, whatever happens; that there was no memory to tell does not. */
+static int learn_pid_namespace(uint64_t *ret_pid_namespace)
 {
     struct stat st;
+    int r = fault("stat") || stat("/proc/self/ns/pid", &st) < 0 ? -errno : 0;
 
-    return stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
+    if (r < 0 && r != -ENOENT)
+        return fail(r);
+    *ret_pid_namespace = r == 0 ? (uint64_t)st.st_ino : 0;
+    return 0;
 }
 
 /* The robust list head that the kernel will look at when this thread dies. */
@@ -107,12 +119,14 @@ static struct robust_list_head *robust_head(void)
     struct robust_list_head *head = NULL;
     size_t len = 0;
 
-    if (syscall(SYS_get_robust_list, 0, &head, &len) == 0 && head)
+    if (!fault("get_robust_list") &&
+        syscall(SYS_get_robust_list, 0, &head, &len) == 0 && head)
         return head;
     head = plat_self_.head ? plat_self_.head : &own_head;
     head->list.next = &head->list;
     head->list_op_pending = NULL;
-    if (syscall(SYS_set_robust_list, head, sizeof *head) < 0)
+    if (fault("set_robust_list") ||
+        syscall(SYS_set_robust_list, head, sizeof *head) < 0)
         return NULL;
     return head;
 }
@@ -125,12 +139,16 @@ int plat_self_learn(void)
 
     if (r < 0)
         return r;
+    uint64_t pid_namespace;
+    r = learn_pid_namespace(&pid_namespace);
+    if (r < 0)
+        return r;
     struct robust_list_head *head = robust_head();
     if (!head)
         return fail(-ENOSYS);
     self->tid = (uint32_t)syscall(SYS_gettid);
     self->pid = getpid();
-    self->pid_namespace = pid_namespace();
+    self->pid_namespace = pid_namespace;
     self->head = head;
     self->pending = (void *volatile *)(void *)&head->list_op_pending;
     self->pending_offset = head->futex_offset;
@@ -141,12 +159,13 @@ int plat_self_learn(void)
 bool plat_alive(uint32_t tid)
 {
     /* tkill would need the process; kill(2) takes any thread's id. */
-    return kill((pid_t)tid, 0) == 0 || errno != ESRCH;
+    return (!fault("kill") && kill((pid_t)tid, 0) == 0) || errno != ESRCH;
 }
 
 bool plat_thread_alive(pid_t pid, uint32_t tid)
 {
-    return syscall(SYS_tgkill, pid, tid, 0) == 0 || errno != ESRCH;
+    return (!fault("tgkill") && syscall(SYS_tgkill, pid, tid, 0) == 0) ||
+           errno != ESRCH;
 }
 
 int plat_wait(_Atomic uint32_t *word, uint32_t seen, int64_t deadline)
@@ -156,9 +175,9 @@ int plat_wait(_Atomic uint32_t *word, uint32_t seen, int64_t deadline)
 
     /* The BITSET form takes an absolute time on CLOCK_MONOTONIC. Not PRIVATE:
      * the kernel wakes the waiters of a dead owner by the shared key. */
-    if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET, seen,
-                deadline == PLAT_NEVER ? NULL : &at, NULL,
-                FUTEX_BITSET_MATCH_ANY) == 0 ||
+    if ((!fault("futex") && syscall(SYS_futex, word, FUTEX_WAIT_BITSET, seen,
+                                    deadline == PLAT_NEVER ? NULL : &at, NULL,
+                                    FUTEX_BITSET_MATCH_ANY) == 0) ||
         errno == EAGAIN)
         return 0;
     return -errno;
@@ -166,5 +185,6 @@ int plat_wait(_Atomic uint32_t *word, uint32_t seen, int64_t deadline)
 
 void plat_wake(_Atomic uint32_t *word, int n)
 {
-    (void)syscall(SYS_futex, word, FUTEX_WAKE, n, NULL, NULL, 0);
+    if (!fault("futex"))
+        (void)syscall(SYS_futex, word, FUTEX_WAKE, n, NULL, NULL, 0);
 }

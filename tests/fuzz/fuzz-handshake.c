@@ -47,11 +47,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
     } while (0)
 
 #ifdef CHUTE_FAULT
-int fault(const char *site, int error)
+bool fault(const char *site)
 {
     (void)site;
-    (void)error;
-    return 0;
+    return false;
 }
 #endif
 

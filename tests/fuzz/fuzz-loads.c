@@ -23,12 +23,10 @@
 static unsigned long n_until_fault; /* 0: none */
 
 #ifdef CHUTE_FAULT
-int fault(const char *site, int error)
+bool fault(const char *site)
 {
     (void)site;
-    if (n_until_fault == 0 || --n_until_fault > 0)
-        return 0;
-    return error;
+    return n_until_fault > 0 && --n_until_fault == 0;
 }
 #endif
 

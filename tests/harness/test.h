@@ -35,6 +35,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* -- what the sanitizers are called here ----------------------------------- */
 
@@ -114,28 +115,43 @@
  *         chute_queue_free(queue);
  *     }
  *
- * runs the body with the first fault point refused, then the second, and so on
- * until a run passes in which none was left to refuse. FAULT_LOOP_FROM refuses
- * the n-th and all that follow it. The body has to undo what it does, whatever
- * fails. `continue` is fine in it, `break` leaves the last fault armed.
+ * runs the body with the first fault point refused, once with each error that
+ * its manual names (refusals.h), then the second, and so on until a run passes
+ * in which none was left to refuse. FAULT_LOOP_FROM refuses the n-th and all
+ * that follow it, with the usual error of each. The body has to undo what it
+ * does, whatever fails. `continue` is fine in it, `break` leaves the last fault
+ * armed.
  *
- * A body that never comes to a fault point, and one that has not come to an end
- * after 5000 runs, fail the test.
+ * A body that never comes to a fault point, and one that has more than 5000,
+ * fail the test.
  */
 #define FAULT_LOOP(n)                                                          \
-    for (unsigned long n = 1; fault_begin(__FILE__, __LINE__, n, false); n++)
+    for (unsigned long n = 0;                                                  \
+         (n = fault_begin(__FILE__, __LINE__, n, false)) != 0;)
 #define FAULT_LOOP_FROM(n)                                                     \
-    for (unsigned long n = 1; fault_begin(__FILE__, __LINE__, n, true); n++)
+    for (unsigned long n = 0;                                                  \
+         (n = fault_begin(__FILE__, __LINE__, n, true)) != 0;)
 
-/* Whether this run's fault has been met, and the name of the place that was
- * refused first; "" before. */
+/* Whether this run's fault has been met, the name of the place that was refused
+ * first, and the error; "" and 0 before. */
 bool fault_fired(void);
 const char *fault_site(void);
+int fault_error(void);
 
 /* Only the process that runs the loop is refused anything. With true its
  * children are as well, from here to the end of the loop, and their fault
  * points are numbered together with its own. */
 void fault_in_children(bool yes);
+
+/* Add to *out a line for each error of a site of the library, or of the second
+ * one, that no loop of this program has refused anybody with; their number. */
+struct text;
+size_t fault_unrefused(bool of_net, struct text *out);
+
+/* For a tracer. While it hears, all threads and children say which site they
+ * pass: the last one of a thread, once, or NULL. */
+void fault_hear(bool yes);
+const char *fault_heard(pid_t tid);
 
 /* -- behind the macros ----------------------------------------------------- */
 
@@ -231,7 +247,9 @@ void harness_check_mem(const char *file, int line, const char *a_text,
 void harness_check_code(const char *file, int line, const char *text, int r,
                         int code);
 
-bool fault_begin(const char *file, int line, unsigned long n, bool all_after);
+/* What n to run the body with after a run with `n`, 0 at first; 0 at the end. */
+unsigned long fault_begin(const char *file, int line, unsigned long n,
+                          bool all_after);
 
 /* For runner.c: nothing is refused from here on; and where the last loop was,
  * "" if it was none's fault. */

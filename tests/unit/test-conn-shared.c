@@ -39,7 +39,8 @@ static void check_never_cut(int buffer, size_t len)
         if (buffer)
             CHECK_OK(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &buffer,
                                 sizeof buffer));
-        size_t limit = io_atomic_len(fds[0]);
+        size_t limit;
+        CHECK_OK(io_atomic_len(fds[0], &limit));
         CHECK(limit > 0 && limit <= sizeof data);
         for (int i = 0; i < n_before && n >= 0; i++) {
             part = (struct iovec){data, 700};

@@ -385,23 +385,26 @@ TEST(a_length_that_changes_under_the_getter_is_read_once)
 
 TEST(a_put_that_finds_no_memory_leaves_the_ring_as_it_was)
 {
-    struct region_chain chain;
     char *data = calloc(1, 4 * MIB);
 
-    ring_new(&chain, 100, 16 * MIB);
-    CHECK_OK(put(&chain, 0, 5));
     FAULT_LOOP (n) {
-        int r = put_one(&chain, data, 4 * MIB, PLAT_NEVER);
+        struct region_chain chain;
 
+        if (region_chain_new(&chain, 100, 16 * MIB / SHM_UNIT) < 0)
+            continue;
+        CHECK_OK(put(&chain, 0, 5));
+        int r = put_one(&chain, data, 4 * MIB, PLAT_NEVER);
         if (r < 0) {
             CHECK(fault_fired());
-            CHECK_ERR(r, CHUTE_ENOMEM);
+            CHECK(r != -EAGAIN); /* that would be a full ring */
             CHECK_EQ(count(&chain), 1);
+            CHECK_OK(put_one(&chain, data, 4 * MIB, PLAT_NEVER));
         }
+        CHECK_EQ(count(&chain), 2);
+        check_get(&chain, 0, 5);
+        while (get_one(&chain, data, 4 * MIB, &(size_t){0}, PLAT_NEVER) < 0)
+            CHECK(fault_fired());
+        region_chain_free(&chain);
     }
-    CHECK_EQ(count(&chain), 2);
-    check_get(&chain, 0, 5);
-    CHECK_OK(get_one(&chain, data, 4 * MIB, &(size_t){0}, PLAT_NEVER));
     free(data);
-    region_chain_free(&chain);
 }

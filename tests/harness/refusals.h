@@ -1,0 +1,121 @@
+/* refusals.h - how each call of the library can fail: what its manual says.
+ *
+ *     SITE(name, "manual page", errors...)
+ *     NET_SITE(...)     the same, in the second library only
+ *
+ * The name is what the library calls fault() with; the errors are all that the
+ * page names (EWOULDBLOCK is EAGAIN here), but those that only the kernel sees. tests/docs/check-refusals compares them with the pages of
+ * Debian's manpages-dev. The first one is the usual one: where everything is
+ * refused from some point on (FAULT_LOOP_FROM), it is by that.
+ *
+ * Some are impossible with the arguments that we give (EFAULT, EBADF). They
+ * cost nothing, and it is the code that has to stand them, not our reading of
+ * the kernel. Left out are
+ *
+ *     fcntl      EACCES, EAGAIN, EDEADLK, EINTR, ENOLCK: they are those of record
+ *                locks, and EAGAIN would mean "come again"
+ *     stat       ENOENT: there is no /proc, which a process remembers
+ *     waitpid    all but EINTR: the child would stay, though it is not there
+ */
+/* clang-format off */
+NET_SITE(accept4, "accept4.2", EMFILE, EAGAIN, EBADF, ECONNABORTED, EFAULT,
+     EINTR, EINVAL, ENFILE, ENOBUFS, ENOMEM, ENOTSOCK, EOPNOTSUPP, EPERM,
+     EPROTO, ENOSR, ESOCKTNOSUPPORT, EPROTONOSUPPORT, ETIMEDOUT)
+NET_SITE(bind, "bind.2", EADDRINUSE, EACCES, EBADF, EINVAL, ENOTSOCK,
+     EADDRNOTAVAIL, EFAULT, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR, EROFS)
+SITE(calloc, "malloc.3", ENOMEM)
+SITE(clone, "clone.2", EAGAIN, EACCES, EBUSY, EEXIST, EINVAL, ENOMEM, ENOSPC,
+     EUSERS, EOPNOTSUPP, EPERM)
+SITE(close_range, "close_range.2", ENOSYS, EINVAL, EMFILE, ENOMEM)
+NET_SITE(connect, "connect.2", ECONNREFUSED, EACCES, EPERM, EADDRINUSE,
+     EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EALREADY, EBADF, EFAULT, EINPROGRESS,
+     EINTR, EISCONN, ENETUNREACH, ENOTSOCK, EPROTOTYPE, ETIMEDOUT)
+SITE(dup, "dup3.2", EMFILE, EBADF, EBUSY, EINTR, EINVAL)
+NET_SITE(epoll_create, "epoll_create1.2", EMFILE, EINVAL, ENFILE, ENOMEM)
+NET_SITE(epoll_ctl, "epoll_ctl.2", ENOMEM, EBADF, EEXIST, EINVAL, ELOOP, ENOENT,
+     ENOSPC, EPERM)
+NET_SITE(epoll_wait, "epoll_wait.2", EINVAL, EBADF, EFAULT, EINTR)
+SITE(execve, "execve.2", ENOENT, E2BIG, EACCES, EAGAIN, EFAULT, EINVAL, EIO,
+     EISDIR, ELIBBAD, ELOOP, ENOEXEC, EMFILE, ENAMETOOLONG, ENFILE, ENOMEM,
+     ENOTDIR, EPERM, ETXTBSY)
+SITE(fallocate, "fallocate.2", ENOSPC, EBADF, EFBIG, EINTR, EINVAL, EIO, ENODEV,
+     ENOSYS, EOPNOTSUPP, EPERM, ESPIPE, ETXTBSY)
+SITE(fchmod, "fchmod.2", EPERM, EACCES, EBADF, EFAULT, EINVAL, EIO, ELOOP,
+     ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR, ENOTSUP, EROFS)
+SITE(fcntl, "fcntl.2", EMFILE, EBADF, EBUSY, EFAULT, EINVAL, ENOTDIR, EPERM)
+SITE(fdopendir, "opendir.3", ENOMEM, EACCES, EBADF, EMFILE, ENFILE, ENOENT,
+     ENOTDIR)
+SITE(flock, "flock.2", ENOLCK, EBADF, EINTR, EINVAL, EAGAIN)
+SITE(fork, "fork.2", EAGAIN, ENOMEM, ENOSYS)
+SITE(fstat, "fstat.2", ENOMEM, EACCES, EBADF, EFAULT, EINVAL, ELOOP,
+     ENAMETOOLONG, ENOENT, ENOTDIR, EOVERFLOW)
+SITE(futex, "futex.2", ENOMEM, EACCES, EAGAIN, EDEADLK, EFAULT, EINTR, EINVAL,
+     ENFILE, ENOSYS, EPERM, ESRCH, ETIMEDOUT)
+SITE(get_robust_list, "get_robust_list.2", EPERM, EINVAL, EFAULT, ESRCH)
+NET_SITE(getentropy, "getentropy.3", EIO, EFAULT, ENOSYS)
+SITE(getdents, "getdents.2", EINVAL, EBADF, EFAULT, ENOENT, ENOTDIR)
+SITE(getpeername, "getpeername.2", ENOBUFS, EBADF, EFAULT, EINVAL, ENOTCONN,
+     ENOTSOCK)
+NET_SITE(getsockname, "getsockname.2", ENOBUFS, EBADF, EFAULT, EINVAL, ENOTSOCK)
+SITE(getsockopt, "getsockopt.2", EINVAL, EBADF, EFAULT, ENOPROTOOPT, ENOTSOCK)
+NET_SITE(HMAC, "malloc.3", ENOMEM)
+SITE(ioctl, "ioctl.2", EINVAL, EBADF, EFAULT, ENOTTY)
+SITE(kill, "kill.2", EPERM, EINVAL, ESRCH)
+SITE(linkat, "linkat.2", ENOSPC, EACCES, EDQUOT, EEXIST, EFAULT, EIO, ELOOP,
+     EMLINK, ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR, EPERM, EROFS, EXDEV, EBADF,
+     EINVAL)
+NET_SITE(listen, "listen.2", EADDRINUSE, EBADF, ENOTSOCK, EOPNOTSUPP)
+NET_SITE(lstat, "lstat.2", ENOMEM, EACCES, EBADF, EFAULT, EINVAL, ELOOP,
+     ENAMETOOLONG, ENOENT, ENOTDIR, EOVERFLOW)
+SITE(madvise, "madvise.2", EINVAL, EACCES, EAGAIN, EBADF, EBUSY, EFAULT, EIO,
+     ENOMEM, EPERM, EHWPOISON)
+SITE(malloc, "malloc.3", ENOMEM)
+SITE(memfd_create, "memfd_create.2", EMFILE, EFAULT, EINVAL, ENFILE, ENOMEM)
+SITE(mkdir, "mkdir.2", EACCES, EBADF, EDQUOT, EEXIST, EFAULT, EINVAL, ELOOP,
+     EMLINK, ENAMETOOLONG, ENOENT, ENOMEM, ENOSPC, ENOTDIR, EPERM, EROFS)
+NET_SITE(mkdtemp, "mkdir.2", EACCES, EBADF, EDQUOT, EEXIST, EFAULT, EINVAL,
+     ELOOP, EMLINK, ENAMETOOLONG, ENOENT, ENOMEM, ENOSPC, ENOTDIR, EPERM, EROFS)
+SITE(mmap, "mmap.2", ENOMEM, EACCES, EAGAIN, EBADF, EEXIST, EINVAL, ENFILE,
+     ENODEV, EOVERFLOW, EPERM, ETXTBSY)
+SITE(open, "open.2", EMFILE, EACCES, EAGAIN, EBADF, EBUSY, EDQUOT, EEXIST, EFAULT,
+     EFBIG, EOVERFLOW, EINTR, EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENFILE,
+     ENODEV, ENXIO, ENOENT, ENOMEM, ENOSPC, ENOTDIR, EOPNOTSUPP, EPERM, EROFS,
+     ETXTBSY)
+SITE(pidfd_open, "pidfd_open.2", EMFILE, EINVAL, ENFILE, ENODEV, ENOMEM, ESRCH)
+SITE(pidfd_send_signal, "pidfd_send_signal.2", EPERM, EBADF, EINVAL, ESRCH)
+SITE(poll, "poll.2", ENOMEM, EFAULT, EINTR, EINVAL)
+SITE(prctl, "prctl.2", EINVAL, EACCES, EBADF, EBUSY, EFAULT, ENODEV, ENXIO,
+     EOPNOTSUPP, EPERM, ERANGE)
+SITE(pread, "read.2", EIO, EAGAIN, EBADF, EFAULT, EINTR, EINVAL, EISDIR)
+SITE(prlimit, "prlimit.2", EPERM, EFAULT, EINVAL, ESRCH)
+SITE(read, "read.2", EIO, EAGAIN, EBADF, EFAULT, EINTR, EINVAL, EISDIR)
+SITE(realloc, "malloc.3", ENOMEM)
+SITE(recvmsg, "recvmsg.2", ENOMEM, EAGAIN, EBADF, ECONNREFUSED, EFAULT, EINTR,
+     EINVAL, ENOTCONN, ENOTSOCK)
+NET_SITE(rmdir, "rmdir.2", EBUSY, EACCES, EFAULT, EINVAL, ELOOP, ENAMETOOLONG,
+     ENOENT, ENOMEM, ENOTDIR, ENOTEMPTY, EEXIST, EPERM, EROFS)
+SITE(sendmsg, "sendmsg.2", ENOBUFS, EACCES, EAGAIN, EALREADY, EBADF, ECONNRESET,
+     EDESTADDRREQ, EFAULT, EINTR, EINVAL, EISCONN, EMSGSIZE, ENOMEM, ENOTCONN,
+     ENOTSOCK, EOPNOTSUPP, EPIPE)
+SITE(set_robust_list, "set_robust_list.2", EINVAL, EFAULT, EPERM, ESRCH)
+SITE(sched_getaffinity, "sched_getaffinity.2", EINVAL, EFAULT, EPERM, ESRCH)
+NET_SITE(setsockopt, "setsockopt.2", EINVAL, EBADF, EFAULT, ENOPROTOOPT,
+     ENOTSOCK)
+NET_SITE(socket, "socket.2", EMFILE, EACCES, EAFNOSUPPORT, EINVAL, ENFILE,
+     ENOBUFS, ENOMEM, EPROTONOSUPPORT)
+SITE(socketpair, "socketpair.2", EMFILE, EAFNOSUPPORT, EFAULT, ENFILE,
+     EOPNOTSUPP, EPROTONOSUPPORT)
+SITE(stat, "stat.2", ENOMEM, EACCES, EBADF, EFAULT, EINVAL, ELOOP, ENAMETOOLONG,
+     ENOTDIR, EOVERFLOW)
+SITE(tgkill, "tgkill.2", EPERM, EAGAIN, EINVAL, ESRCH)
+NET_SITE(unlink, "unlink.2", EACCES, EBUSY, EFAULT, EIO, EISDIR, ELOOP,
+     ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR, EPERM, EROFS, EBADF, EINVAL)
+NET_SITE(timerfd_create, "timerfd_create.2", EMFILE, EINVAL, ENFILE, ENODEV,
+     ENOMEM, EPERM, EBADF, EFAULT, ECANCELED)
+NET_SITE(timerfd_settime, "timerfd_settime.2", EINVAL, EMFILE, ENFILE, ENODEV,
+     ENOMEM, EPERM, EBADF, EFAULT, ECANCELED)
+SITE(unlinkat, "unlinkat.2", EACCES, EBUSY, EFAULT, EIO, EISDIR, ELOOP,
+     ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR, EPERM, EROFS, EBADF, EINVAL)
+SITE(waitid, "waitid.2", ECHILD, EAGAIN, EINTR, EINVAL, ESRCH)
+SITE(waitpid, "waitpid.2", EINTR)
+/* clang-format on */
