@@ -128,9 +128,9 @@ CHUTE_API int chute_queue_put(chute_queue *queue, chute_value *v,
                               int64_t timeout_ns);
 
 /* Take the oldest item. An item that was taken and is no value (CHUTE_EPICKLE,
- * CHUTE_ENOTPLAIN, or a limit of the decoder) is not lost: *ret_value is then
- * the message itself, a bytes value. With any other failure it is NULL, and
- * nothing was taken. So *ret_value is always written, and always the caller's.
+ * CHUTE_ENOTPLAIN, or a limit of the decoder), or that there was no memory to
+ * decode (CHUTE_ENOMEM), is not lost: *ret_value is then the message itself, a
+ * bytes value. Where a failure leaves NULL, nothing was taken. So *ret_value is always written, and always the caller's.
  * Blocks: while the queue is empty; with CHUTE_NOWAIT as in put.
  * Conditions: CHUTE_ETIMEDOUT (empty), CHUTE_EOF (closed and drained),
  * CHUTE_EPICKLE, CHUTE_ENOTPLAIN. */
