@@ -105,7 +105,8 @@ static int parse_tcp(const char *text,
     int r = split(text, host, port);
     if (r < 0)
         return r;
-    r = getaddrinfo(host, port, &hints, &found);
+    r = fault("getaddrinfo") ? EAI_SYSTEM
+                             : getaddrinfo(host, port, &hints, &found);
     if (r != 0)
         return look_up_error(r);
     r = take_family(found, AF_INET, ret_addresses, 0);

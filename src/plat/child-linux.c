@@ -313,7 +313,8 @@ bool child_orphaned(pid_t parent)
 
 void child_name(const char *name)
 {
-    (void)prctl(PR_SET_NAME, name, 0, 0, 0);
+    if (!fault("prctl"))
+        (void)prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
 /* -- anybody --------------------------------------------------------------- */

@@ -52,6 +52,7 @@ SITE(fstat, "fstat.2", ENOMEM, EACCES, EBADF, EFAULT, EINVAL, ELOOP,
 SITE(futex, "futex.2", ENOMEM, EACCES, EAGAIN, EDEADLK, EFAULT, EINTR, EINVAL,
      ENFILE, ENOSYS, EPERM, ESRCH, ETIMEDOUT)
 SITE(get_robust_list, "get_robust_list.2", EPERM, EINVAL, EFAULT, ESRCH)
+NET_SITE(getaddrinfo, "malloc.3", ENOMEM)
 NET_SITE(getentropy, "getentropy.3", EIO, EFAULT, ENOSYS)
 SITE(getdents, "getdents.2", EINVAL, EBADF, EFAULT, ENOENT, ENOTDIR)
 SITE(getpeername, "getpeername.2", ENOBUFS, EBADF, EFAULT, EINVAL, ENOTCONN,
