@@ -238,13 +238,13 @@ TEST_TIMEOUT(waiting_at_a_queue_in_vain, 240)
     CHECK_OK(
         chute_queue_new(&q, CHUTE_OPTIONS(chute_queue_options, .maxsize = 1)));
     FAULT_LOOP (n) {
-        char c;
-        CHECK_ERR(chute_queue_get_bytes(q, &c, 1, &len, CHUTE_MS(2)),
+        char c[64];
+        CHECK_ERR(chute_queue_get_bytes(q, c, 1, &len, CHUTE_MS(20)),
                   CHUTE_ETIMEDOUT);
-        CHECK_OK(chute_queue_put_bytes(q, "x", 1, CHUTE_MS(2)));
-        CHECK_ERR(chute_queue_put_bytes(q, "x", 1, CHUTE_MS(2)),
+        TRY(chute_queue_put(q, chute_int(1), SOON));
+        CHECK_ERR(chute_queue_put_bytes(q, "x", 1, CHUTE_MS(20)),
                   CHUTE_ETIMEDOUT);
-        CHECK_OK(chute_queue_get_bytes(q, &c, 1, &len, CHUTE_MS(2)));
+        TRY(chute_queue_get_bytes(q, c, sizeof c, &len, SOON));
     }
     chute_queue_free(q);
 }
@@ -731,6 +731,18 @@ TEST_TIMEOUT(a_child_that_was_not_made_by_fork, 240)
 }
 
 /* -- the seam, where no walk comes by within a second ------------------------- */
+
+/* Who cannot sleep, or not be woken, comes back at once, or at his deadline. */
+TEST(waiting_on_a_word)
+{
+    static _Atomic uint32_t word;
+
+    FAULT_LOOP (n) {
+        int r = plat_wait(&word, 0, plat_now() + 1000000);
+        CHECK(r == -ETIMEDOUT || fault_fired());
+        plat_wake(&word, 1);
+    }
+}
 
 TEST(processors_that_cannot_be_counted_are_many)
 {
