@@ -11,14 +11,17 @@
 
 /* What a handle remembers of its waits in one direction. All zero: nothing. */
 struct spin {
-    _Atomic int credit;
+    _Atomic int credit;  /* short waits in a row */
+    _Atomic int dearer;  /* how many more than CREDIT_MIN it takes */
+    _Atomic int n_spins; /* in a row, that paid */
 };
 
 /* One wait. All zero: it has not begun. */
 struct spin_wait {
     int64_t begun;
     unsigned n_looks;
-    bool spins;
+    bool tried; /* spinning, */
+    bool spins; /* and is at it */
 };
 
 /* There was nothing: whether to look again without sleeping first. The first
