@@ -175,9 +175,9 @@ static void kill_at(struct victim *v, void (*meet)(chute_listener *))
     meet(v->listener);
     CHECK_OK(pthread_join(thread, NULL));
     clock_gettime(CLOCK_MONOTONIC, &over);
-    /* The deadlines of accept and connect are far less, and who talks does not
-     * wait for the dead; a busy machine is slow. */
-    CHECK(over.tv_sec - begun.tv_sec < 10);
+    /* All deadlines together are far less, and that they were met each call has
+     * said; but a busy machine may stand still for seconds. */
+    CHECK(over.tv_sec - begun.tv_sec < 60);
 }
 
 static void kill_everywhere(const char *address, bool (*live)(chute_listener *),
