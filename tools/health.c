@@ -120,7 +120,7 @@ static void judge_waiting(struct queue_view *view)
 
     if (!m || view->n_putters)
         return;
-    judge(view, "NO PUTTER", m->is.getting_ns > long_ns);
+    judge(view, "NO PUTTER", false); /* workers wait for work: no alarm */
     snprintf(view->hint, sizeof view->hint,
              "%d (%.16s) has been waiting for a message for %s, and no living "
              "process has put one: start one that puts, or 'chute close %s' to "

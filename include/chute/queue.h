@@ -98,7 +98,7 @@ CHUTE_API int chute_queue_of_fd(chute_queue **ret_queue, int fd,
  * CHUTE_ENAMESPACE (made in another PID namespace; so are containers' queues,
  * unless they share it), CHUTE_EAGAIN (others make and unlink it all the time),
  * -ENOTDIR (CHUTE_DIR is no directory, or a symbolic link), -EOPNOTSUPP (its
- * file system has no O_TMPFILE). */
+ * file system has no O_TMPFILE, or no fallocate). */
 CHUTE_API int chute_queue_open(chute_queue **ret_queue, const char *name,
                                const struct chute_queue_options *options);
 

@@ -101,6 +101,9 @@ def a_getter_and_no_putter():
     assert o["state"] == "NO PUTTER" and str(getter.pid) in o["hint"], o
     assert "chute close q" in o["hint"], o
     assert "1 waiting in get" in chute("stat", "q").out
+    # Workers that wait for work are no alarm, however long they do.
+    until(lambda: look("q")["members"][0]["getting_ns"] > 3e8, "it has waited")
+    assert "need" not in chute("top", "-b", "-n1", "-d100ms", "--long", "100ms").lines[0]
 
 
 @test
