@@ -5,7 +5,7 @@ import signal
 import time
 
 import tool
-from tool import chute, is_asleep, start, test, until
+from tool import chute, start, test, until
 
 
 def look(name, *options):

@@ -5,7 +5,7 @@
 Into a directory by DESTDIR; then a program is compiled against what lies there,
 by pkg-config, and the tool runs from there.
 """
-import os
+import json
 import re
 import shutil
 import subprocess
@@ -41,7 +41,7 @@ def installed(dest):
 
 def prefix():
     listed = run("meson", "introspect", "--buildoptions", BUILD)
-    options = {option["name"]: option["value"] for option in __import__("json").loads(listed)}
+    options = {option["name"]: option["value"] for option in json.loads(listed)}
     return options["prefix"].lstrip("/"), options["libdir"]
 
 

@@ -69,14 +69,6 @@ def random_value(rng, depth=0):
             random_value(rng, depth + 1) for i in range(n)}
 
 
-def hashable(value):
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True
-
-
 def check(values):
     chute("create", "q", "-e")
     chute("put", "q", stdin="".join(f"{v!r}\n" for v in values).encode("utf-8", "surrogatepass"))

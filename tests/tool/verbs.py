@@ -4,11 +4,10 @@ import os
 import pickle
 import re
 import signal
-import subprocess
 import time
 
 import tool
-from tool import PROGRAM, chute, is_asleep, start, test, until
+from tool import chute, is_asleep, start, test, until
 
 # -- values ---------------------------------------------------------------------
 
