@@ -2,9 +2,10 @@
 """python.py [--rounds N] [--seconds S] [PEER...] - objects between two Python
 processes, by chute and by others, side by side in one run.
 
-Objects a second: one process puts, one gets, each object is compared. Round trip:
-one object goes there and back. The peers take turns, in another order each round;
-the figures are medians. The machine is shared, so read ratios, not figures.
+Objects a second: one process puts, one gets, each object is compared. CPU: the
+processor time that both, with all their threads, take for an int. Round trip: one
+object goes there and back. The peers take turns, in another order each round; the
+figures are medians. The machine is shared, so read ratios, not figures.
 
     mp          multiprocessing's Queue(1024), SimpleQueue, Pipe
     chute       chute's; the queue holds 1024 objects, or 16 MiB
@@ -82,14 +83,15 @@ def sides(peer):
 
 
 def receive(side, x):
-    """Get until None comes; then say how many came, and when the last did."""
+    """Get until None comes; then say how many came, when the last did, and what
+    it cost."""
     put, get = side()
     put("ready")
-    n = 0
+    n, cpu = 0, time.process_time()
     while (got := get()) is not None:
         assert got == x
         n += 1
-    put((n, time.monotonic()))
+    put((n, time.monotonic(), time.process_time() - cpu))
     get()  # the sockets live until it has arrived
 
 
@@ -114,18 +116,20 @@ def with_child(peer, target, x, use):
 
 
 def rate(peer, x, weight, seconds):
+    """Objects a second, and the CPU of each in microseconds."""
     def use(put, get):
-        begin = time.monotonic()
+        begin, cpu = time.monotonic(), time.process_time()
         n = 0
         while time.monotonic() - begin < seconds:
             for _ in range(BATCH // weight):
                 put(x)
             n += BATCH // weight
         put(None)
-        n_received, end = get()
+        n_received, end, cpu_received = get()
+        cpu = time.process_time() - cpu + cpu_received
         put(None)
         assert n_received == n, (peer, n_received, n)
-        return n / (end - begin)
+        return n / (end - begin), cpu / n * 1e6
     return with_child(peer, receive, x, use)
 
 
@@ -151,26 +155,30 @@ def readable(n):
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.4)
+    parser.add_argument("--seconds", type=float, default=1)
     parser.add_argument("peers", nargs="*")
     options = parser.parse_args()
     peers = [p for p in PEERS
              if not options.peers or any(word in p for word in options.peers)]
-    figures = {(peer, column): [] for peer in peers for column in [*OBJECTS, "trip"]}
+    figures = {(peer, column): []
+               for peer in peers for column in [*OBJECTS, "trip", "cpu"]}
     for _ in range(options.rounds):
         for peer in random.sample(peers, len(peers)):
             for name, (x, weight) in OBJECTS.items():
-                figures[peer, name].append(
-                    rate(peer, x, weight, options.seconds))
+                per_second, cpu = rate(peer, x, weight, options.seconds)
+                figures[peer, name].append(per_second)
+                if name == "int":
+                    figures[peer, "cpu"].append(cpu)
             figures[peer, "trip"].append(
                 round_trip(peer, [42, None, "hello"], options.seconds))
     print("objects a second" + " " * 6 + "".join(f"{name:>21}" for name in OBJECTS)
-          + "   round trip of the list, us")
+          + "   CPU, us   round trip of the list, us")
     for peer in peers:
         medians = [statistics.median(figures[peer, name]) for name in OBJECTS]
-        trip = statistics.median(figures[peer, "trip"])
+        cpu, trip = (statistics.median(figures[peer, what])
+                     for what in ("cpu", "trip"))
         print(f"{peer:22}" + "".join(f"{readable(n):>21}" for n in medians)
-              + f"{trip:29.1f}")
+              + f"{cpu:10.2f}{trip:29.1f}")
     print(f"{os.cpu_count()} CPUs, Python {'.'.join(map(str, os.sys.version_info[:3]))}")
 
 

@@ -516,8 +516,8 @@ class TestSignals(unittest.TestCase):
     def test_ctrl_c_ends_a_wait(self):
         def wait(q, back):
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            back.put("ready")
             try:
+                back.put("ready")
                 q.get()
             except KeyboardInterrupt:
                 back.put("interrupted")
