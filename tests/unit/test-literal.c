@@ -8,6 +8,8 @@
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "chute.h"
 #include "foreign-locale.h"
@@ -226,6 +228,46 @@ TEST(a_million_levels_are_read)
     eval(text, DEEP, &r, &pos);
     CHECK_ERR(r, CHUTE_ESYNTAX);
     CHECK_EQ(pos, DEEP);
+    free(text);
+}
+
+/* The most that the kernel lets us have besides what we have. */
+static void limit_memory(size_t more)
+{
+    unsigned long pages;
+    FILE *from = fopen("/proc/self/statm", "r");
+
+    CHECK(from != NULL);
+    CHECK_EQ(fscanf(from, "%lu", &pages), 1);
+    fclose(from);
+    rlim_t most = pages * (rlim_t)sysconf(_SC_PAGESIZE) + more;
+    CHECK_EQ(setrlimit(RLIMIT_AS, &(struct rlimit){most, most}), 0);
+}
+
+TEST_TIMEOUT(memory_is_at_most_64_bytes_for_a_byte_of_text, 120)
+{
+    enum { LEN = 4 << 20, SLACK = 4 << 20 };
+    static const char *const units[] = {
+        "[",     "(",      "{",     "[[],",   "{},",          "''",
+        "'',",   "b\"\",", ".1,",   "999,",   "1,",           "-1,",
+        "{0}, ", "[0],",   "(0,),", "set(),", "frozenset(),", "{0:0},",
+        "[-",    "((),),", "0x1f",
+    };
+    char *text = malloc(LEN);
+
+    if (TEST_ASAN || TEST_TSAN)
+        SKIP("the sanitizer's own memory is limited too");
+    CHECK(text != NULL);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        size_t len = strlen(units[i]), pos;
+        chute_value *v = NULL;
+        for (size_t at = 0; at < LEN; at++)
+            text[at] = at == 0 ? '[' : units[i][(at - 1) % len];
+        if (i == 0)
+            limit_memory((size_t)64 * LEN + SLACK);
+        int r = chute_literal_eval(text, LEN, &v, &pos);
+        CHECK_ERR(r, CHUTE_ESYNTAX); /* it is not closed */
+    }
     free(text);
 }
 
