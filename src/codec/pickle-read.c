@@ -12,7 +12,7 @@
  *     65        APPENDS             [42, None]
  *     2e        STOP
  *
- * Each opcode is one row of a table at the end of this file: the function that
+ * Each opcode is one line of a switch at the end of this file: the function that
  * runs it, the type it makes, and how many bytes of number follow it.
  *
  * The input is hostile. It is read once, left to right; a length is checked

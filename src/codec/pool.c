@@ -201,18 +201,18 @@ void pool_ref(struct pool_chunk *first)
                               memory_order_relaxed);
 }
 
-void pool_drop(struct pool_chunk *first, uint32_t n)
+void pool_drop(struct pool_chunk *first)
 {
     /* acquire: pairs with the release below, in the thread that left us alone
      * with the message. */
-    uint32_t have = atomic_load_explicit(&first->n_refs, memory_order_acquire);
+    uint32_t n = atomic_load_explicit(&first->n_refs, memory_order_acquire);
 
-    if (have > VALUE_MAX_COUNT)
+    if (n > VALUE_MAX_COUNT)
         return;
-    if (have != n) {
+    if (n != 1) {
         /* release: pairs with the acquire above and the fence beneath. */
-        if (atomic_fetch_sub_explicit(&first->n_refs, n,
-                                      memory_order_release) != n)
+        if (atomic_fetch_sub_explicit(&first->n_refs, 1,
+                                      memory_order_release) != 1)
             return;
         atomic_thread_fence(memory_order_acquire);
     }

@@ -90,9 +90,9 @@ static inline void pool_own(struct pool *p, void *block)
     p->first->block = block;
 }
 
-/* References to a message from outside: another, and n fewer. */
+/* References to a message from outside: another, and one fewer. */
 void pool_ref(struct pool_chunk *first);
-void pool_drop(struct pool_chunk *first, uint32_t n);
+void pool_drop(struct pool_chunk *first);
 
 /* The first chunk of the message that has this value. */
 static inline struct pool_chunk *pool_first(const void *value, uint16_t place)

@@ -136,7 +136,7 @@ static inline void drop(chute_value *v, chute_value **dead)
     if (!v)
         return;
     if (v->place) {
-        pool_drop(pool_first(v, v->place), 1);
+        pool_drop(pool_first(v, v->place));
     } else if (unref(v)) {
         if (!value_is_box(v)) {
             free(v);
