@@ -11,7 +11,7 @@ DESTDIR :=
 INSTALL_BUILD := $(BUILD)-install
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 demo: build ## run the two programs the project began with, and three more
 	@scripts/demo $(BUILD)/examples
