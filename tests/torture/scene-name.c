@@ -324,6 +324,7 @@ static const struct scene *get(unsigned i)
 
 static void remove_dir(void)
 {
+    (void)chute_queue_unlink(NAME);
     rmdir(dir_path);
 }
 
