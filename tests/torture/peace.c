@@ -34,6 +34,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,10 +62,13 @@
 static const struct setup {
     unsigned producers, consumers;
     unsigned maxsize; /* 0: grows */
+    unsigned many;    /* so many items at once, at most */
 } setups[] = {
-    {1, 2, 0}, {2, 1, 1},  {2, 2, 2}, {4, 4, 0},
-    {4, 4, 8}, {1, 4, 64}, {4, 2, 3},
+    {1, 2, 0, 1},  {2, 1, 1, 1}, {2, 2, 2, 1}, {4, 4, 0, 1},  {4, 4, 8, 1},
+    {1, 4, 64, 1}, {4, 2, 3, 1}, {2, 3, 8, 6}, {3, 4, 0, 16},
 };
+
+#define MOST 16
 
 #define N_SETUPS (sizeof setups / sizeof setups[0])
 
@@ -129,15 +133,52 @@ static void be_busy(uint64_t x)
         spin((int64_t)(x >> 32) % (SHORT_US * 1000));
 }
 
+static int put(const struct item *items, unsigned n)
+{
+    struct iovec parts[MOST];
+    size_t n_put;
+
+    if (n == 1)
+        return chute_queue_put_bytes(queue, items, sizeof *items,
+                                     CHUTE_FOREVER);
+    for (unsigned i = 0; i < n; i++)
+        parts[i] = (struct iovec){.iov_base = (void *)(uintptr_t)&items[i],
+                                  .iov_len = sizeof items[i]};
+    return chute_queue_put_many_bytes(queue, parts, n, &n_put, CHUTE_FOREVER);
+}
+
 _Noreturn static void produce(uint32_t producer, uint64_t x)
 {
-    for (uint32_t seq = 0; seq < n_each; seq++) {
-        struct item item = {producer, seq, sum_of(producer, seq)};
-        if (chute_queue_put_bytes(queue, &item, sizeof item, CHUTE_FOREVER) < 0)
+    struct item items[MOST];
+
+    for (uint32_t seq = 0; seq < n_each;) {
+        unsigned n = 1 + (unsigned)(x >> 32) % setup->many;
+        if (n > n_each - seq)
+            n = n_each - seq;
+        for (unsigned i = 0; i < n; i++, seq++)
+            items[i] = (struct item){producer, seq, sum_of(producer, seq)};
+        if (put(items, n) < 0)
             _exit(1);
         be_busy(x = mix(x));
     }
     _exit(0);
+}
+
+/* One item, or some of those that are there. */
+static int get(struct item *items, size_t len[MOST], size_t *ret_n)
+{
+    struct iovec parts[MOST];
+
+    *ret_n = 1;
+    if (setup->many == 1)
+        return chute_queue_get_bytes(queue, items, sizeof *items, &len[0],
+                                     CHUTE_FOREVER);
+    int r =
+        chute_queue_get_many_bytes(queue, items, MOST * sizeof *items, parts,
+                                   setup->many, ret_n, CHUTE_FOREVER);
+    for (size_t i = 0; r == 0 && i < *ret_n; i++)
+        len[i] = parts[i].iov_len;
+    return r;
 }
 
 static void count(const struct item *item, size_t len, uint32_t *next)
@@ -157,13 +198,13 @@ static void count(const struct item *item, size_t len, uint32_t *next)
 _Noreturn static void consume(uint64_t x)
 {
     uint32_t next[MAX_SEATS] = {0};
-    struct item item;
-    size_t len;
+    struct item items[MOST];
+    size_t len[MOST], n;
     int r;
 
-    while ((r = chute_queue_get_bytes(queue, &item, sizeof item, &len,
-                                      CHUTE_FOREVER)) == 0) {
-        count(&item, len, next);
+    while ((r = get(items, len, &n)) == 0) {
+        for (size_t i = 0; i < n; i++)
+            count(&items[i], len[i], next);
         be_busy(x = mix(x));
     }
     _exit(r != CHUTE_EOF);
@@ -260,7 +301,7 @@ static void pin(unsigned long n_cpus)
 
 static void print(const char *name, const struct counts *counts, int64_t ns)
 {
-    printf("%-12s %11lu %6lu %7lu %5lu %6lu %7lu %8.1f\n", name, counts->items,
+    printf("%-14s %11lu %6lu %7lu %5lu %6lu %7lu %8.1f\n", name, counts->items,
            counts->lost, counts->doubled, counts->torn, counts->disorder,
            counts->rescues, ms_of(ns) / 1000);
     fflush(stdout);
@@ -291,8 +332,9 @@ static void play_all(struct counts *total)
         setup = &setups[i % N_SETUPS];
         play(n, mix(given.seed + i), &counts);
         snprintf(name, sizeof name,
-                 setup->maxsize ? "%ux%u max %u" : "%ux%u grows",
-                 setup->producers, setup->consumers, setup->maxsize);
+                 setup->maxsize ? "%ux%u%s max %u" : "%ux%u%s grows",
+                 setup->producers, setup->consumers,
+                 setup->many > 1 ? " many" : "", setup->maxsize);
         print(name, &counts, plat_now() - before);
         add(total, &counts);
     }
@@ -314,7 +356,7 @@ int main(int argc, char **argv)
         pin(given.cpus);
         snprintf(name, sizeof name, "peace-%lu-cpu", given.cpus);
     }
-    printf("%-12s %11s %6s %7s %5s %6s %7s %8s\n", "queue", "items", "lost",
+    printf("%-14s %11s %6s %7s %5s %6s %7s %8s\n", "queue", "items", "lost",
            "doubled", "torn", "order", "rescues", "s");
     int64_t before = plat_now();
     play_all(&total);
