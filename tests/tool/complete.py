@@ -101,6 +101,7 @@ def zsh():
                 assert " ".join(words) in screen, screen
     finally:
         tmux("kill-server")
+        os.unlink(socket)
 
 
 tool.main()
