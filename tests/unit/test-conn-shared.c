@@ -549,11 +549,12 @@ TEST(a_thread_waits_for_who_has_a_message_half_in_his_buffer)
     free_pipe(shared_pipe);
 }
 
-TEST(a_thread_goes_on_after_who_has_left_in_the_middle)
+TEST_TIMEOUT(a_thread_goes_on_after_who_has_left_in_the_middle, 10)
 {
-    int64_t not_long = CHUTE_MS(30);
+    int64_t not_long = CHUTE_MS(200); /* the heir sleeps by then */
     void *r;
 
+    without_tick();
     send_half();
     pthread_t thread = wait_for_long(&not_long);
     pthread_t heir;
