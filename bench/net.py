@@ -17,7 +17,7 @@ from multiprocessing.connection import Client, Listener
 PROGRAM = sys.argv[1]
 KEY = "a key of 16 byte"
 TURNS = 5
-LENGTHS = [(16, 10000), (1024, 10000), (65536, 1500), (1 << 20, 100)]
+LENGTHS = [(16, 10000), (64, 10000), (1024, 10000), (65536, 1500), (1 << 20, 100)]
 
 
 def output(*arguments):
