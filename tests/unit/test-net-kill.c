@@ -202,6 +202,8 @@ static void kill_everywhere(const char *address, bool (*live)(chute_listener *),
             patience_ms *= 2; /* a busy machine: once more */
         else
             v.n_stops = v.end == ENDED ? 1 : v.n_stops + 1;
+        if (v.end == ENDED && patience_ms > 40)
+            patience_ms /= 2;
         /* One who is in his handshake still has a descriptor. */
         CHECK_OK(chute_listener_stat(l, &stats));
         int now = n_descriptors() - (int)stats.n_pending;
