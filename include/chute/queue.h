@@ -151,11 +151,13 @@ CHUTE_API int chute_queue_get_bytes(chute_queue *queue, void *buf, size_t cap,
 
 /* Many at once: for the price of one lock and one wake-up, where several fit.
  *
- * put_many puts n items, in their order, as room comes: as many at once as there
- * is room for, in one step that no death cuts in half. items[i] are iov_len bytes
- * at iov_base. *ret_n, which is always written, is how many are in the queue, the
+ * put_many puts n items, in their order, as room comes; items[i] is iov_len bytes
+ * at iov_base. Those that one step puts appear together, and no death cuts them
+ * in half: as many as there is room for in one piece of the queue's memory, 256
+ * KiB at most. *ret_n, which is always written, is how many are in the queue, the
  * first ones; less than n only with a failure, and then the rest is not there.
- * Others' items may come between.
+ * Others' items may come between two steps, and a caller who dies there leaves
+ * the first ones.
  * get_many waits for one item, and takes as many as are there, n at most (1 or
  * more). get_many_bytes copies them into buf one after the other, as far as they
  * fit, 256 KiB at most in more than one item; items[i] are set to where they
