@@ -245,7 +245,7 @@ TEST(batches_wrap_and_grow_and_keep_their_order)
 TEST(values_go_in_and_come_out)
 {
     chute_queue *q = queue_new(0, 0);
-    chute_value *values[600], *got[600];
+    chute_value *values[600], *got[1000];
     size_t n;
 
     for (int i = 0; i < 600; i++)
