@@ -47,6 +47,11 @@ static int get_one(struct region_chain *chain, void *buf, size_t cap,
     return r;
 }
 
+static uint64_t word_of(uint32_t seq, uint32_t low)
+{
+    return (uint64_t)seq << 32 | low;
+}
+
 /* Byte i of item n. */
 static char pattern(size_t n, size_t i)
 {
@@ -330,6 +335,182 @@ TEST(a_record_that_cannot_be_is_an_error)
     CHECK_ERR(get(&chain), CHUTE_ECORRUPT);
     atomic_store(record, 20);
     check_get(&chain, 0, 20);
+    region_chain_free(&chain);
+}
+
+/* One that would be there, if the region were as long as the commit words say. */
+TEST(a_record_longer_than_its_region_is_an_error)
+{
+    struct region_chain chain;
+    struct region_view *view;
+
+    ring_new(&chain, 100, 16 * MIB);
+    CHECK_OK(put(&chain, 0, 20));
+    CHECK_OK(region_put_view(&chain, &view));
+    atomic_store((_Atomic uint64_t *)(void *)view->mem, MIB);
+    atomic_store(&chain.shm->tail, word_of(1, (uint32_t)ring_need(MIB)));
+    CHECK_ERR(get(&chain), CHUTE_ECORRUPT);
+    region_chain_free(&chain);
+}
+
+/* A region that begins so far back that it cannot hold what it should. */
+TEST(a_start_that_cannot_be_makes_room_elsewhere)
+{
+    struct region_chain chain;
+
+    ring_new(&chain, 100, 16 * MIB);
+    CHECK_OK(put(&chain, 0, 40000));
+    CHECK_OK(put(&chain, 1, 40000));
+    CHECK_EQ(atomic_load(&chain.shm->last), 1);
+    atomic_store(&chain.shm->region[1].start, 0x80000000);
+    CHECK_OK(put(&chain, 2, 20));
+    CHECK_EQ(atomic_load(&chain.shm->last), 2);
+    region_chain_free(&chain);
+}
+
+TEST(a_table_that_cannot_be_is_an_error)
+{
+    struct region_chain chain;
+
+    ring_new(&chain, 100, 16 * MIB);
+    CHECK_OK(put(&chain, 0, 40000));
+    atomic_store(&chain.shm->region[0].n_units, 7);
+    CHECK_ERR(put(&chain, 1, 40000), CHUTE_ECORRUPT); /* nothing to double */
+    atomic_store(&chain.shm->region[0].n_units, REGION_BASE_UNITS);
+    CHECK_OK(put(&chain, 1, 40000));
+    atomic_store(&chain.shm->last, 32); /* too far from first */
+    CHECK_ERR(get(&chain), CHUTE_ECORRUPT);
+    atomic_store(&chain.shm->last, 1);
+    check_get(&chain, 0, 40000);
+    check_get(&chain, 1, 40000);
+    region_chain_free(&chain);
+}
+
+/* -- batches ----------------------------------------------------------------- */
+
+TEST(a_batch_ends_where_it_gets_long)
+{
+    size_t len = RING_BATCH_LEN / 2;
+    char *data = calloc(3, len);
+    struct iovec items[] = {{data, len}, {data, len}, {data, len}}, got[3];
+    struct ring_put_batch puts = {.items = items, .n = 3};
+    struct ring_get_batch gets = {.buf = data, .cap = 3 * len, .items = got};
+    struct region_chain chain;
+
+    ring_new(&chain, 100, 16 * MIB);
+    CHECK_OK(put(&chain, 0, 4 * len)); /* so that a region holds all three */
+    check_get(&chain, 0, 4 * len);
+    CHECK_OK(ring_put(&chain, &puts, PLAT_NEVER, &state));
+    CHECK_EQ(puts.n_done, 2);
+    puts = (struct ring_put_batch){.items = items + 2, .n = 1};
+    CHECK_OK(ring_put(&chain, &puts, PLAT_NEVER, &state));
+    gets.n = 3;
+    CHECK_OK(ring_get(&chain, &gets, PLAT_NEVER, &state));
+    CHECK_EQ(gets.n_done, 2);
+    CHECK_OK(ring_get(&chain, &gets, PLAT_NEVER, &state));
+    CHECK_EQ(gets.n_done, 1);
+    free(data);
+    region_chain_free(&chain);
+}
+
+/* A batch has 256 KiB at most, and only longer copies look at the clock: but the
+ * first item may be of any length, and it alone may be late. */
+TEST(a_late_first_item_is_a_late_batch)
+{
+    size_t len = 2 * MIB;
+    char *data = calloc(1, len);
+    struct iovec items[] = {{data, len}, {data, 1}}, got[2];
+    struct ring_put_batch puts = {.items = items, .n = 2};
+    struct ring_get_batch gets = {
+        .buf = data, .cap = len, .items = got, .n = 2};
+    struct region_chain chain;
+
+    ring_new(&chain, 100, 16 * MIB);
+    CHECK_EQ(ring_put(&chain, &puts, 1, &state), -ETIMEDOUT);
+    CHECK_OK(ring_put(&chain, &puts, PLAT_NEVER, &state));
+    CHECK_EQ(puts.n_done, 1);
+    CHECK_EQ(ring_peek(&chain, &gets, 1, &state), -ETIMEDOUT);
+    CHECK_OK(ring_peek(&chain, &gets, PLAT_NEVER, &state));
+    CHECK_EQ(count(&chain), 1);
+    free(data);
+    region_chain_free(&chain);
+}
+
+/* -- the oldest -------------------------------------------------------------- */
+
+TEST(the_oldest_is_looked_for_in_all_regions_but_not_for_ever)
+{
+    struct region_chain chain;
+    struct region_view *view;
+    int64_t put_at = 0;
+
+    ring_new(&chain, 100, 16 * MIB);
+    CHECK_EQ(ring_oldest(&chain, &put_at), RING_EMPTY);
+    CHECK_OK(put(&chain, 0, 20));
+    CHECK_OK(ring_oldest(&chain, &put_at));
+    CHECK(put_at > 0 && put_at <= plat_now());
+    atomic_store(&chain.shm->last, 1000); /* more than there can be */
+    CHECK_OK(ring_oldest(&chain, &put_at));
+    atomic_store(&chain.shm->last, 0);
+    CHECK_OK(region_put_view(&chain, &view));
+    _Atomic uint64_t *record = (_Atomic uint64_t *)(void *)view->mem;
+    atomic_store(record, word_of(7, 20)); /* another item's */
+    CHECK_EQ(ring_oldest(&chain, &put_at), RING_EMPTY);
+    atomic_store(&chain.shm->last, 1000);
+    CHECK_EQ(ring_oldest(&chain, &put_at), RING_EMPTY);
+    region_chain_free(&chain);
+}
+
+/* A peer that takes the first of two items and puts it back, for ever. */
+struct mover {
+    struct shm_queue *shm;
+    uint64_t head[2], tail[2];
+    _Atomic bool over;
+};
+
+static void *move(void *arg)
+{
+    struct mover *mover = arg;
+
+    for (int i = 0; !atomic_load(&mover->over); i ^= 1) {
+        atomic_store(&mover->shm->head, mover->head[i]);
+        atomic_store(&mover->shm->tail, mover->tail[i]);
+    }
+    return NULL;
+}
+
+TEST(an_oldest_that_moves_is_one_of_those_it_was)
+{
+    struct region_chain chain;
+    struct mover mover = {0};
+    pthread_t thread;
+    int64_t first, second, got;
+    int n_seen[3] = {0};
+
+    ring_new(&chain, 100, MIB);
+    CHECK_OK(put(&chain, 0, 20));
+    CHECK_OK(ring_oldest(&chain, &first));
+    uint64_t after_first = atomic_load(&chain.shm->tail);
+    do { /* until the clock has gone on */
+        atomic_store(&chain.shm->tail, after_first);
+        CHECK_OK(put(&chain, 1, 20));
+        atomic_store(&chain.shm->head, after_first);
+        CHECK_OK(ring_oldest(&chain, &second));
+        atomic_store(&chain.shm->head, 0);
+    } while (second == first);
+    mover.shm = chain.shm;
+    mover.head[1] = after_first;
+    mover.tail[0] = mover.tail[1] = atomic_load(&chain.shm->tail);
+    mover.tail[1] += word_of(1, 3); /* it moves, too; nobody reads there */
+    CHECK_OK(-pthread_create(&thread, NULL, move, &mover));
+    for (int i = 0; i < 300000; i++) {
+        int r = ring_oldest(&chain, &got);
+        CHECK(r == RING_EMPTY || (r == 0 && (got == first || got == second)));
+        n_seen[r != 0 ? 2 : got == second]++;
+    }
+    atomic_store(&mover.over, true);
+    CHECK_OK(-pthread_join(thread, NULL));
+    CHECK(n_seen[0] > 0 && n_seen[1] > 0);
     region_chain_free(&chain);
 }
 
