@@ -73,6 +73,7 @@ def zsh():
     program, env = shell("zsh"), environment()
     if not shutil.which("tmux"):
         raise Skip("no tmux")
+    tool.need_terminal()
     socket = f"{tool.directory}.tmux"
 
     def tmux(*words):

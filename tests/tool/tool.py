@@ -37,6 +37,15 @@ class Skip(Exception):
     pass
 
 
+def need_terminal():
+    """Skip where the system has none to give: no /dev/pts."""
+    try:
+        for fd in os.openpty():
+            os.close(fd)
+    except OSError:
+        raise Skip("no terminals") from None
+
+
 def test(function):
     tests.append(function)
     return function

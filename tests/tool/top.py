@@ -22,6 +22,7 @@ class Terminal:
     def __init__(self, width, height, *options, env=None):
         if not shutil.which("tmux"):
             raise Skip("no tmux")
+        tool.need_terminal()
         self.socket = tool.directory.parent / f"{tool.directory.name}.tmux"
         command = " ".join([str(PROGRAM), "top", *options])
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(width), "-y", str(height),
@@ -149,6 +150,7 @@ def nothing_flickers():
     """After the first frame nothing is cleared, and only what changes is sent."""
     for i in range(15):
         chute("create", f"queue{i:02}")
+    tool.need_terminal()
     pid, master = pty.fork()
     if pid == 0:
         os.execve(PROGRAM, ["chute", "top", "-d", "200ms", "-n", "12"],
@@ -223,6 +225,7 @@ def a_batch_is_interrupted():
 
 @test
 def an_unknown_terminal_is_told():
+    tool.need_terminal()
     pid, master = pty.fork()
     if pid == 0:
         os.execve(PROGRAM, ["chute", "top"], tool.environment(TERM="nix"))

@@ -300,6 +300,7 @@ def bench_measures():
 @test
 def progress_is_for_a_terminal():
     """A pseudo-terminal as stderr, and long work: a line that wipes itself."""
+    tool.need_terminal()
     master, slave = os.openpty()
     chute("create", "q")
     putter = start("put", "q", stderr=slave)
