@@ -118,12 +118,8 @@ static void count(_Atomic uint64_t *sum, uint64_t n)
 /* Who leaves, and has slept, leaves the wake-up to the next. */
 static void pass_on_space(chute_queue *queue)
 {
-    struct region_chain *chain = &queue->chain;
-    struct ring_state state = ring_look(chain);
-
-    if (ring_is_closed(chain) || (ring_count(state) < chain->maxsize &&
-                                  ring_units(state) < chain->max_units))
-        event_wake(&chain->shm->space, 1);
+    if (ring_has_work_for_put(&queue->chain))
+        event_wake(&queue->chain.shm->space, 1);
 }
 
 /* One call that puts. */
@@ -327,9 +323,7 @@ int chute_queue_put_many(chute_queue *queue, chute_value *const *values,
 
 static void pass_on_items(chute_queue *queue)
 {
-    struct ring_state state;
-
-    if (!ring_is_empty(&queue->chain, &state) || ring_is_closed(&queue->chain))
+    if (ring_has_work_for_get(&queue->chain))
         event_wake(&queue->chain.shm->items, 1);
 }
 

@@ -101,15 +101,9 @@ void patience_end(struct patience *patience)
 static bool is_left(const struct change *change)
 {
     struct region_chain *chain = change->chain;
-    struct ring_state state;
 
-    if (ring_is_closed(chain))
-        return true;
-    if (change->event == &chain->shm->items)
-        return !ring_is_empty(chain, &state);
-    state = ring_look(chain);
-    return ring_count(state) < chain->maxsize &&
-           ring_units(state) < chain->max_units;
+    return change->event == &chain->shm->items ? ring_has_work_for_get(chain)
+                                               : ring_has_work_for_put(chain);
 }
 
 static void count_if_lost(const struct change *change)

@@ -165,6 +165,21 @@ static void count_most(struct shm_totals *totals, uint32_t n_items)
         atomic_store_explicit(&totals->most, n_items, memory_order_relaxed);
 }
 
+bool ring_has_work_for_put(struct region_chain *chain)
+{
+    struct ring_state state = ring_look(chain);
+
+    return ring_is_closed(chain) || (ring_count(state) < chain->maxsize &&
+                                     ring_units(state) < chain->max_units);
+}
+
+bool ring_has_work_for_get(struct region_chain *chain)
+{
+    struct ring_state state;
+
+    return !ring_is_empty(chain, &state) || ring_is_closed(chain);
+}
+
 static bool state_is_sane(struct region_chain *chain, struct ring_state state)
 {
     return ring_count(state) <= chain->maxsize &&

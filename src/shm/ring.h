@@ -39,6 +39,11 @@ void ring_total(struct shm_totals *totals, uint64_t commit,
 /* A state that was true at one instant. No lock. */
 struct ring_state ring_look(struct region_chain *chain);
 
+/* Whether somebody who waits to put, or to get, has something to do: room for
+ * some item, or an item; or the end. No lock. */
+bool ring_has_work_for_put(struct region_chain *chain);
+bool ring_has_work_for_get(struct region_chain *chain);
+
 /* When the oldest item was put, on the clock of plat_now(). 0; RING_EMPTY, also
  * when it cannot be told because items come and go. No lock, no waiting. */
 int ring_oldest(struct region_chain *chain, int64_t *ret_put_at);
