@@ -121,13 +121,13 @@ static struct shm_region *slot_of(struct region_chain *chain, uint32_t number)
     return &chain->shm->region[number % SHM_N_REGIONS];
 }
 
-static uint32_t last_of(struct region_chain *chain)
+uint32_t region_last(struct region_chain *chain)
 {
     /* acquire: pairs with the release in add_region(). */
     return atomic_load_explicit(&chain->shm->last, memory_order_acquire);
 }
 
-static uint32_t first_of(struct region_chain *chain)
+uint32_t region_first(struct region_chain *chain)
 {
     /* acquire: pairs with the release in region_get_view(). */
     return atomic_load_explicit(&chain->shm->first, memory_order_acquire);
@@ -198,7 +198,7 @@ static int view_of(struct region_chain *chain,
 
 int region_put_view(struct region_chain *chain, struct region_view **ret_view)
 {
-    return view_of(chain, &chain->put_view, last_of(chain), ret_view);
+    return view_of(chain, &chain->put_view, region_last(chain), ret_view);
 }
 
 int region_get_view(struct region_chain *chain, uint32_t head_pos,
@@ -206,7 +206,7 @@ int region_get_view(struct region_chain *chain, uint32_t head_pos,
 {
     uint32_t first =
         atomic_load_explicit(&chain->shm->first, memory_order_relaxed);
-    uint32_t last = last_of(chain);
+    uint32_t last = region_last(chain);
 
     if (last - first >= SHM_N_REGIONS)
         return fail(CHUTE_ECORRUPT);
@@ -217,7 +217,7 @@ int region_get_view(struct region_chain *chain, uint32_t head_pos,
         if (r < 0)
             return r;
         plat_shm_release(chain->fd, offset, (uint64_t)n_units * SHM_UNIT);
-        /* release: pairs with the acquire in first_of(); who sees it may use
+        /* release: pairs with the acquire in region_first(); who sees it may use
          * the slot anew. */
         atomic_store_explicit(&chain->shm->first, first + 1,
                               memory_order_release);
@@ -228,16 +228,17 @@ int region_get_view(struct region_chain *chain, uint32_t head_pos,
 bool region_ends_at(struct region_chain *chain, const struct region_view *view,
                     uint32_t pos)
 {
-    return view->number != last_of(chain) &&
+    return view->number != region_last(chain) &&
            start_of(chain, view->number + 1) == pos;
 }
 
 uint32_t region_used(struct region_chain *chain, uint32_t tail_pos,
                      uint32_t used)
 {
-    uint32_t last = last_of(chain);
+    uint32_t last = region_last(chain);
 
-    return first_of(chain) == last ? used : tail_pos - start_of(chain, last);
+    return region_first(chain) == last ? used
+                                       : tail_pos - start_of(chain, last);
 }
 
 /* -- up and down ------------------------------------------------------------ */
@@ -247,7 +248,7 @@ static int chain_end(struct region_chain *chain, uint64_t *ret_offset)
 {
     uint64_t offset;
     uint32_t n_units;
-    int r = place_of(chain, last_of(chain), &offset, &n_units);
+    int r = place_of(chain, region_last(chain), &offset, &n_units);
 
     if (r < 0)
         return r;
@@ -263,7 +264,7 @@ static void add_region(struct region_chain *chain, uint32_t number,
     atomic_store_explicit(&slot->offset, offset, memory_order_relaxed);
     atomic_store_explicit(&slot->n_units, n_units, memory_order_relaxed);
     atomic_store_explicit(&slot->start, start, memory_order_relaxed);
-    /* COMMIT. release: pairs with the acquire in last_of(). */
+    /* COMMIT. release: pairs with the acquire in region_last(). */
     atomic_store_explicit(&chain->shm->last, number, memory_order_release);
 }
 
@@ -277,11 +278,11 @@ static int short_of(const struct region_chain *chain, int r)
 static int append(struct region_chain *chain, uint32_t tail_pos,
                   uint32_t n_units, struct region_view **ret_view)
 {
-    uint32_t number = last_of(chain) + 1;
+    uint32_t number = region_last(chain) + 1;
     uint64_t len = (uint64_t)n_units * SHM_UNIT, offset;
     struct region_view *view;
 
-    if (number - first_of(chain) >= SHM_N_REGIONS)
+    if (number - region_first(chain) >= SHM_N_REGIONS)
         return -EAGAIN;
     int r = chain_end(chain, &offset);
     if (r < 0)
@@ -305,7 +306,7 @@ int region_grow(struct region_chain *chain, uint32_t tail_pos, uint32_t need,
 {
     uint64_t offset;
     uint32_t n_units;
-    int r = place_of(chain, last_of(chain), &offset, &n_units);
+    int r = place_of(chain, region_last(chain), &offset, &n_units);
 
     if (r < 0)
         return r;
@@ -323,10 +324,10 @@ int region_shrink(struct region_chain *chain, uint32_t tail_pos)
     struct region_view *view;
     uint64_t offset;
     uint32_t n_units;
-    int r = place_of(chain, last_of(chain), &offset, &n_units);
+    int r = place_of(chain, region_last(chain), &offset, &n_units);
 
     if (r < 0 || n_units <= REGION_KEEP_UNITS ||
-        last_of(chain) - first_of(chain) + N_GROWTHS >= SHM_N_REGIONS)
+        region_last(chain) - region_first(chain) + N_GROWTHS >= SHM_N_REGIONS)
         return r;
     r = append(chain, tail_pos, REGION_BASE_UNITS, &view);
     if (r == 0)
@@ -345,7 +346,7 @@ void region_mend(struct region_chain *chain)
 
 bool region_is_excess(struct region_chain *chain)
 {
-    struct shm_region *slot = slot_of(chain, first_of(chain));
+    struct shm_region *slot = slot_of(chain, region_first(chain));
 
     if (atomic_load_explicit(&slot->n_units, memory_order_relaxed) <=
         REGION_KEEP_UNITS)
@@ -356,16 +357,6 @@ bool region_is_excess(struct region_chain *chain)
                      (uint64_t)atomic_load_explicit(&chain->shm->shrunk_at,
                                                     memory_order_relaxed);
     return since >= SHRINK_PERIOD_NS;
-}
-
-uint32_t region_first(struct region_chain *chain)
-{
-    return first_of(chain);
-}
-
-uint32_t region_last(struct region_chain *chain)
-{
-    return last_of(chain);
 }
 
 int region_read(struct region_chain *chain, uint32_t number, uint32_t pos,
@@ -383,7 +374,7 @@ int region_read(struct region_chain *chain, uint32_t number, uint32_t pos,
 
 uint64_t region_reserved(struct region_chain *chain)
 {
-    uint32_t first = first_of(chain), n = last_of(chain) - first + 1;
+    uint32_t first = region_first(chain), n = region_last(chain) - first + 1;
     uint64_t sum = 0;
 
     for (uint32_t i = 0; i < n && i < SHM_N_REGIONS; i++)

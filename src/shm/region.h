@@ -97,11 +97,14 @@ void region_mend(struct region_chain *chain);
  * is larger than it keeps, and it did not do so just before. A hint: no lock. */
 bool region_is_excess(struct region_chain *chain);
 
+/* The numbers of the regions that gets come from and puts go to. No lock: the
+ * first may be behind, by regions whose end head has reached. */
+uint32_t region_first(struct region_chain *chain);
+uint32_t region_last(struct region_chain *chain);
+
 /* Read the unit at `pos` from the file, without a view of it, as if it lay in
  * region `number`, one of region_first() .. region_last(). No lock: what it gives
  * may be of a region that has been left. -EIO, CHUTE_ECORRUPT. */
-uint32_t region_first(struct region_chain *chain);
-uint32_t region_last(struct region_chain *chain);
 int region_read(struct region_chain *chain, uint32_t number, uint32_t pos,
                 uint64_t *ret_unit);
 
