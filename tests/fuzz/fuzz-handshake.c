@@ -30,29 +30,13 @@
 #include <string.h>
 
 #include "chute/error.h"
-#include "base/fail.h"
 #include "chute/net.h"
 #include "ipc/frame.h"
 #include "ipc/message.h"
 #include "net/auth.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-#define REQUIRE(cond)                                                          \
-    do {                                                                       \
-        if (!(cond)) {                                                         \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond);         \
-            abort();                                                           \
-        }                                                                      \
-    } while (0)
-
-#ifdef CHUTE_FAULT
-bool fault(const char *site)
-{
-    (void)site;
-    return false;
-}
-#endif
+#define FUZZ_RANDOM
+#include "fuzz.h"
 
 #define MAX_LENT 4096 /* of a caller's buffer, see fill_message() */
 
@@ -246,22 +230,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 }
 
 #ifdef FUZZ_MAIN
-static void run_file(const char *name)
-{
-    static uint8_t data[1 << 20];
-    FILE *from = fopen(name, "rb");
-
-    REQUIRE(from != NULL);
-    size_t len = fread(data, 1, sizeof data, from);
-    fclose(from);
-    /* In memory of just its length, so that a sanitizer sees the end. */
-    uint8_t *copy = malloc(len ? len : 1);
-    REQUIRE(copy != NULL);
-    memcpy(copy, data, len);
-    LLVMFuzzerTestOneInput(copy, len);
-    free(copy);
-}
-
 /* A few changes on a line, at random places. */
 static void run_random(unsigned long n)
 {
@@ -276,21 +244,5 @@ static void run_random(unsigned long n)
         data[0] = (uint8_t)(i & 47);
         LLVMFuzzerTestOneInput(data, 1 + 2 * (i / 48 % 4));
     }
-}
-
-int main(int argc, char **argv)
-{
-    char *end;
-    unsigned long n = argc == 2 ? strtoul(argv[1], &end, 10) : 0;
-
-    if (n && !*end) {
-        run_random(n);
-        printf("%lu inputs\n", n);
-        return 0;
-    }
-    for (int i = 1; i < argc; i++)
-        run_file(argv[i]);
-    printf("%d inputs\n", argc - 1);
-    return 0;
 }
 #endif

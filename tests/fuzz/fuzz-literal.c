@@ -13,31 +13,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fail.h"
 #include "chute.h"
 #include "fuzz.h"
 
-static unsigned long n_until_fault; /* 0: none */
-
-#ifdef CHUTE_FAULT
-bool fault(const char *site)
-{
-    (void)site;
-    return n_until_fault > 0 && --n_until_fault == 0;
-}
-#endif
-
 static void run_with_fault(const uint8_t *data, size_t len)
 {
-    unsigned long n = 1;
     chute_value *v;
 
-    for (size_t i = 0; i < len && i < 8; i++)
-        n = n * 31 + data[i];
-    n_until_fault = 1 + n % (4 + len / 4);
+    fault_arm(data, len);
     if (chute_literal_eval((const char *)data, len, &v, NULL) == 0)
         chute_value_free(v);
-    n_until_fault = 0;
+    fault_disarm();
 }
 
 /* v, which is consumed, is written as this text. */
