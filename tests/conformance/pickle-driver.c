@@ -14,27 +14,9 @@
 #include <string.h>
 
 #include "chute.h"
+#include "filter.h"
 
-static int read_exactly(void *to, size_t len)
-{
-    return fread(to, 1, len, stdin) == len ? 0 : -1;
-}
-
-static void write_exactly(const void *from, size_t len)
-{
-    if (len > 0 && fwrite(from, 1, len, stdout) != len)
-        exit(1);
-}
-
-static void write_text(const void *text, size_t len)
-{
-    uint32_t len32 = (uint32_t)len;
-
-    write_exactly(&len32, sizeof len32);
-    write_exactly(text, len);
-}
-
-static void answer(const void *data, size_t data_len)
+static void answer(const char *data, size_t data_len)
 {
     chute_value *v = NULL;
     void *pickle = NULL;
@@ -55,9 +37,7 @@ static void answer(const void *data, size_t data_len)
             r = r2;
     }
 
-    uint64_t pos64 = pos;
-    write_exactly(&r, sizeof r);
-    write_exactly(&pos64, sizeof pos64);
+    write_result(r, pos);
     write_text(text, r == 0 ? text_len : 0);
     write_text(pickle, pickle_len);
     chute_value_free(v);
@@ -67,16 +47,5 @@ static void answer(const void *data, size_t data_len)
 
 int main(void)
 {
-    uint32_t len;
-
-    while (read_exactly(&len, sizeof len) == 0) {
-        void *data = malloc(len ? len : 1);
-        if (!data || read_exactly(data, len) < 0)
-            return 1;
-        answer(data, len);
-        free(data);
-        if (fflush(stdout) != 0)
-            return 1;
-    }
-    return 0;
+    return filter(answer);
 }
