@@ -13,26 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
 #include "chute.h"
 #include "chute/net.h"
-#include "net/address.h"
+#include "net-scene.h"
 #include "test.h"
-
-#define KEY "a key of 16 byte"
-
-static const struct chute_net_options with_key = {
-    .size = sizeof with_key, .authkey = KEY, .authkey_len = 16};
-
-__attribute__((constructor)) static void warm_up(void)
-{
-    unsigned char mac[EVP_MAX_MD_SIZE];
-    unsigned len;
-
-    HMAC(EVP_sha256(), "k", 1, mac, 0, mac, &len);
-}
 
 static chute_listener *listener(const char *address,
                                 const struct chute_net_options *options)
@@ -41,26 +25,6 @@ static chute_listener *listener(const char *address,
 
     CHECK_OK(chute_listener_new(&l, address, options));
     return l;
-}
-
-static int connect_raw(chute_listener *l)
-{
-    struct address addresses[ADDRESSES_MAX];
-
-    CHECK_EQ(address_parse(chute_listener_address(l), addresses), 1);
-    int fd = socket(addresses[0].where.ss_family, SOCK_STREAM, 0);
-    CHECK(fd >= 0);
-    CHECK_OK(
-        connect(fd, (struct sockaddr *)&addresses[0].where, addresses[0].len));
-    return fd;
-}
-
-static struct chute_listener_stats stats_of(chute_listener *l)
-{
-    struct chute_listener_stats stats = {.size = sizeof stats};
-
-    CHECK_OK(chute_listener_stat(l, &stats));
-    return stats;
 }
 
 /* -- what cannot be meant ---------------------------------------------------- */

@@ -17,12 +17,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
 #include "chute.h"
 #include "chute/net.h"
 #include "leak.h"
+#include "net-scene.h"
 #include "test.h"
 #include "try.h"
 
@@ -30,16 +28,6 @@
 
 static const struct chute_net_options open_to_all = {.size =
                                                          sizeof open_to_all};
-static const struct chute_net_options with_key = {
-    .size = sizeof with_key, .authkey = "a key of 16 byte", .authkey_len = 16};
-
-__attribute__((constructor)) static void warm_up(void)
-{
-    unsigned char mac[EVP_MAX_MD_SIZE];
-    unsigned len;
-
-    HMAC(EVP_sha256(), "k", 1, mac, 0, mac, &len);
-}
 
 /* -- the client -------------------------------------------------------------- */
 

@@ -12,6 +12,7 @@
 
 #include "chute.h"
 #include "codec/pickle.h"
+#include "memory-limit.h"
 #include "test.h"
 
 #define DEEP 1000000
@@ -588,19 +589,6 @@ TEST(a_call_cannot_copy_one_list_again_and_again)
 
     CHECK_ERR(chute_loads(data, len, &v, NULL), CHUTE_ELIMIT);
     free(data);
-}
-
-/* The most that the kernel lets us have besides what we have. */
-static void limit_memory(size_t more)
-{
-    unsigned long pages;
-    FILE *from = fopen("/proc/self/statm", "r");
-
-    CHECK(from != NULL);
-    CHECK_EQ(fscanf(from, "%lu", &pages), 1);
-    fclose(from);
-    rlim_t most = pages * (rlim_t)sysconf(_SC_PAGESIZE) + more;
-    CHECK_EQ(setrlimit(RLIMIT_AS, &(struct rlimit){most, most}), 0);
 }
 
 TEST_TIMEOUT(memory_is_at_most_64_bytes_for_a_byte_of_input, 120)
