@@ -145,7 +145,7 @@ static int put_once(struct put_call *call, struct ring_put_batch *batch,
 {
     struct region_chain *chain = &call->queue->chain;
     struct shm_queue *shm = chain->shm;
-    int r = lock_take_guarded(&shm->put_lock, &chain->put_guard,
+    int r = lock_take_guarded(&shm->put_lock, &chain->put.guard,
                               call->patience.lock_deadline,
                               call->queue->interruptible);
 
@@ -156,7 +156,7 @@ static int put_once(struct put_call *call, struct ring_put_batch *batch,
     r = ring_put(chain, batch, call->patience.copy_deadline, ret_state);
     if (r == 0)
         count(&call->member->n_put, batch->n_done);
-    lock_drop_guarded(&shm->put_lock, &chain->put_guard);
+    lock_drop_guarded(&shm->put_lock, &chain->put.guard);
     return r;
 }
 
@@ -337,20 +337,20 @@ static void give_back(chute_queue *queue)
     struct ring_state state;
     struct region_view *view;
 
-    int r = lock_take_guarded(&shm->put_lock, &chain->put_guard, 0, false);
+    int r = lock_take_guarded(&shm->put_lock, &chain->put.guard, 0, false);
     if (r < 0)
         return;
     if (r == LOCK_DIED)
         region_mend(chain);
     if (ring_is_empty(chain, &state))
         (void)region_shrink(chain, (uint32_t)state.tail);
-    lock_drop_guarded(&shm->put_lock, &chain->put_guard);
+    lock_drop_guarded(&shm->put_lock, &chain->put.guard);
 
-    if (lock_take_guarded(&shm->get_lock, &chain->get_guard, 0, false) < 0)
+    if (lock_take_guarded(&shm->get_lock, &chain->get.guard, 0, false) < 0)
         return;
     if (ring_is_empty(chain, &state))
         (void)region_get_view(chain, (uint32_t)state.head, &view);
-    lock_drop_guarded(&shm->get_lock, &chain->get_guard);
+    lock_drop_guarded(&shm->get_lock, &chain->get.guard);
 }
 
 /* One call that gets or peeks. */
@@ -393,17 +393,19 @@ static int get_once(struct get_call *call, struct ring_get_batch *batch,
 {
     struct region_chain *chain = &call->queue->chain;
     struct shm_queue *shm = chain->shm;
-    bool closed = ring_is_closed(chain); /* before tail */
 
-    if (ring_is_empty(chain, ret_state))
-        return closed ? CHUTE_EOF : RING_EMPTY;
-    int r = lock_take_guarded(&shm->get_lock, &chain->get_guard,
+    if (!ring_may_have_items(chain)) {
+        bool closed = ring_is_closed(chain); /* before tail */
+        if (ring_is_empty(chain, ret_state))
+            return closed ? CHUTE_EOF : RING_EMPTY;
+    }
+    int r = lock_take_guarded(&shm->get_lock, &chain->get.guard,
                               call->patience.lock_deadline,
                               call->queue->interruptible);
     if (r < 0)
         return r;
     r = read_once(call, batch, ret_state);
-    lock_drop_guarded(&shm->get_lock, &chain->get_guard);
+    lock_drop_guarded(&shm->get_lock, &chain->get.guard);
     return r;
 }
 
@@ -445,7 +447,8 @@ static int get(struct get_call *call, struct ring_get_batch *batch)
         event_wake(&chain->shm->space, 1);
     if (call->patience.slept)
         pass_on_items(queue);
-    if (taken && ring_count(state) == batch->n_done && region_is_excess(chain))
+    if (taken && ring_count(state) == batch->n_done &&
+        region_is_excess(chain) && ring_is_empty(chain, &state))
         give_back(queue);
     return r;
 }

@@ -198,7 +198,7 @@ static int view_of(struct region_chain *chain,
 
 int region_put_view(struct region_chain *chain, struct region_view **ret_view)
 {
-    return view_of(chain, &chain->put_view, region_last(chain), ret_view);
+    return view_of(chain, &chain->put.view, region_last(chain), ret_view);
 }
 
 int region_get_view(struct region_chain *chain, uint32_t head_pos,
@@ -222,7 +222,7 @@ int region_get_view(struct region_chain *chain, uint32_t head_pos,
         atomic_store_explicit(&chain->shm->first, first + 1,
                               memory_order_release);
     }
-    return view_of(chain, &chain->get_view, first, ret_view);
+    return view_of(chain, &chain->get.view, first, ret_view);
 }
 
 bool region_ends_at(struct region_chain *chain, const struct region_view *view,
@@ -296,7 +296,7 @@ static int append(struct region_chain *chain, uint32_t tail_pos,
         return r;
     }
     add_region(chain, number, offset, n_units, tail_pos);
-    view_replace(&chain->put_view, view);
+    view_replace(&chain->put.view, view);
     *ret_view = view;
     return 0;
 }
@@ -427,11 +427,11 @@ static int fill(struct region_chain *chain)
     r = view_new(chain, 0, BLOCK, REGION_BASE_UNITS, &view);
     if (r < 0)
         return r;
-    atomic_init(&chain->put_view, view);
+    atomic_init(&chain->put.view, view);
     r = view_new(chain, 0, BLOCK, REGION_BASE_UNITS, &view);
     if (r < 0)
         return r;
-    atomic_init(&chain->get_view, view);
+    atomic_init(&chain->get.view, view);
     return 0;
 }
 
@@ -503,8 +503,8 @@ int region_chain_attach(struct region_chain *chain, int fd, bool named)
 
 void region_chain_free(struct region_chain *chain)
 {
-    view_free(atomic_load_explicit(&chain->put_view, memory_order_relaxed));
-    view_free(atomic_load_explicit(&chain->get_view, memory_order_relaxed));
+    view_free(atomic_load_explicit(&chain->put.view, memory_order_relaxed));
+    view_free(atomic_load_explicit(&chain->get.view, memory_order_relaxed));
     if (chain->shm)
         plat_unmap(chain->shm, chain->map_len);
     if (chain->fd >= 0)

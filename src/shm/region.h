@@ -22,6 +22,19 @@ struct region_view {
     size_t map_len; /* 0: part of the first mapping */
 };
 
+/* What a process keeps to itself of one side, under that side's lock. */
+struct region_side {
+    struct lock_guard guard; /* of the lock */
+    /* The region that the side works on. Changed by one store of a pointer, so
+     * that a child forked at any moment has either the old view or the new. */
+    struct region_view *_Atomic view;
+    /* The other side's commit word as it was last looked at, and when that was
+     * (ring.c). */
+    _Atomic uint64_t seen;
+    _Atomic uint64_t seen_at;
+    char apart[SHM_APART]; /* the two sides may be two threads */
+};
+
 /* A queue's memory as this process has it. */
 struct region_chain {
     struct shm_queue *shm;
@@ -32,14 +45,8 @@ struct region_chain {
     bool named;         /* a file of the file system's, not sealed memory */
     uint64_t pid_namespace;
     size_t map_len;
-    /* Of put_lock and get_lock, for the views. */
-    struct lock_guard put_guard;
-    struct lock_guard get_guard;
-    /* The region that each side works on. Changed under that side's lock by
-     * one store of a pointer, so that a child forked at any moment has either
-     * the old view or the new one. */
-    struct region_view *_Atomic put_view;
-    struct region_view *_Atomic get_view;
+    struct region_side put;
+    struct region_side get;
 };
 
 /* Make the memory of a new queue: header and region 0. maxsize 0: no limit. */

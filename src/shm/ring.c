@@ -17,6 +17,15 @@
  * in a state between two whole operations, plus garbage that nobody reads:
  * there is nothing to repair.
  *
+ * What the other side has done is looked at only when it matters. Each process
+ * keeps the other side's commit word as it last saw it: the word only goes up,
+ * so what was room then is room now, and what was an item is one, unless others
+ * have taken it, which one's own commit word shows. Looking costs a cache line
+ * that the other side is just writing; so it is done when the old knowledge is
+ * not good enough, and before anybody is told "full" or "empty". Old is not the
+ * same as ancient: 32 bits wrap. A side's own marks (see below) tell whether it
+ * has gone on by so much.
+ *
  * Closing freezes tail: `closed` is written under put_lock and read there by
  * every put. A getter that has seen it set, and then finds head == tail, has
  * seen the end.
@@ -117,6 +126,17 @@ struct ring_state ring_look(struct region_chain *chain)
     return state;
 }
 
+bool ring_may_have_items(struct region_chain *chain)
+{
+    uint64_t seen =
+        atomic_load_explicit(&chain->get.seen, memory_order_relaxed);
+    uint64_t head =
+        atomic_load_explicit(&chain->shm->head, memory_order_relaxed);
+    uint32_t n = seq_of(seen) - seq_of(head);
+
+    return n != 0 && n <= chain->maxsize;
+}
+
 bool ring_is_empty(struct region_chain *chain, struct ring_state *ret_state)
 {
     ret_state->head = load_head(chain);
@@ -135,7 +155,8 @@ static uint64_t in_full(_Atomic uint64_t *mark, uint32_t now)
 {
     uint64_t n = atomic_load_explicit(mark, memory_order_relaxed);
 
-    /* Signed: who looks on may have read `now` before the mark was made. */
+    /* Signed: the mark is made first, and its maker may die before he commits;
+     * who looks on may have read `now` before both. */
     return n + (uint64_t)(int32_t)(now - (uint32_t)n);
 }
 
@@ -146,7 +167,7 @@ void ring_total(struct shm_totals *totals, uint64_t commit,
     *ret_n_units = in_full(&totals->n_units, pos_of(commit));
 }
 
-/* Under the side's lock: the commit word has gone from old to new. */
+/* Under the side's lock: the commit word is about to go from old to new. */
 static void mark(struct shm_totals *totals, uint64_t old, uint64_t new)
 {
     uint64_t n_items, n_units;
@@ -157,6 +178,12 @@ static void mark(struct shm_totals *totals, uint64_t old, uint64_t new)
     ring_total(totals, new, &n_items, &n_units);
     atomic_store_explicit(&totals->n_items, n_items, memory_order_relaxed);
     atomic_store_explicit(&totals->n_units, n_units, memory_order_relaxed);
+}
+
+/* A count from old knowledge may be too high: before it becomes a record, look. */
+static bool may_be_most(struct shm_totals *totals, uint64_t n_items)
+{
+    return n_items > atomic_load_explicit(&totals->most, memory_order_relaxed);
 }
 
 static void count_most(struct shm_totals *totals, uint32_t n_items)
@@ -178,6 +205,39 @@ bool ring_has_work_for_get(struct region_chain *chain)
     struct ring_state state;
 
     return !ring_is_empty(chain, &state) || ring_is_closed(chain);
+}
+
+/* -- what was seen of the other side ---------------------------------------- */
+
+/* The mark that says how long ago `seen` was. */
+static uint64_t mark_now(struct shm_totals *totals)
+{
+    return atomic_load_explicit(&totals->n_units, memory_order_relaxed) +
+           atomic_load_explicit(&totals->n_items, memory_order_relaxed);
+}
+
+/* Under the side's lock: what is known of the other side's commit word; false if
+ * nothing is, or if it is ancient. */
+static bool recall(struct region_side *side, struct shm_totals *totals,
+                   uint64_t *ret_word)
+{
+    /* acquire: pairs with the release in keep(). */
+    uint64_t seen_at =
+        atomic_load_explicit(&side->seen_at, memory_order_acquire);
+
+    *ret_word = atomic_load_explicit(&side->seen, memory_order_relaxed);
+    return seen_at == mark_now(totals);
+}
+
+static uint64_t keep(struct region_side *side, struct shm_totals *totals,
+                     uint64_t word)
+{
+    atomic_store_explicit(&side->seen, word, memory_order_relaxed);
+    /* release: pairs with the acquire in recall(), in a child that another
+     * thread forks in between. */
+    atomic_store_explicit(&side->seen_at, mark_now(totals),
+                          memory_order_release);
+    return word;
 }
 
 static bool state_is_sane(struct region_chain *chain, struct ring_state state)
@@ -265,25 +325,76 @@ static int copy_out(const struct region_view *view, uint32_t pos, void *buf,
 
 /* -- put -------------------------------------------------------------------- */
 
-/* A region with room for `need` units at tail, and how many it has in all. */
-static int make_room(struct region_chain *chain, struct ring_state state,
-                     uint32_t need, struct region_view **ret_view,
-                     uint32_t *ret_room)
-{
-    uint32_t pos = pos_of(state.tail);
-    int r = region_put_view(chain, ret_view);
+/* What a put found: the state, and the room that there is. */
+struct room {
+    struct ring_state state;
+    struct region_view *view; /* where puts go to, */
+    uint32_t n_units;         /* units that are free there, */
+    uint32_t n_items;         /* and items that the queue may take */
+};
 
+/* Whether there is room for `need` units, as far as room->state knows. 0;
+ * RING_FULL; RING_TIGHT, also if only this region is too small. */
+static int measure(struct region_chain *chain, uint32_t need, struct room *room)
+{
+    struct ring_state state = room->state;
+
+    if (!state_is_sane(chain, state))
+        return fail(CHUTE_ECORRUPT);
+    uint32_t used = region_used(chain, pos_of(state.tail), ring_units(state));
+    uint32_t in_region =
+        used <= room->view->n_units ? room->view->n_units - used : 0;
+    room->n_items = chain->maxsize - ring_count(state);
+    room->n_units = chain->max_units - ring_units(state);
+    if (room->n_items == 0 || room->n_units == 0)
+        return RING_FULL;
+    if (need > room->n_units)
+        return RING_TIGHT;
+    if (in_region < room->n_units)
+        room->n_units = in_region;
+    return need <= in_region ? 0 : RING_TIGHT;
+}
+
+/* The queue may take the item, but the region is too small. */
+static int grow(struct region_chain *chain, uint32_t need, struct room *room)
+{
+    uint32_t n_units = chain->max_units - ring_units(room->state);
+
+    if (need > n_units)
+        return RING_TIGHT;
+    int r = region_grow(chain, pos_of(room->state.tail), need, &room->view);
+    if (r < 0)
+        return r == -EAGAIN ? RING_TIGHT : r;
+    room->n_units =
+        room->view->n_units < n_units ? room->view->n_units : n_units;
+    return 0;
+}
+
+/* Find room for `need` units at tail, or make it. */
+static int find_room(struct region_chain *chain,
+                     const struct ring_put_batch *batch, struct room *room)
+{
+    uint64_t need = ring_need(batch->items[0].iov_len);
+    struct shm_queue *shm = chain->shm;
+    struct ring_state *state = &room->state;
+
+    state->tail = atomic_load_explicit(&shm->tail, memory_order_relaxed);
+    if (ring_is_closed(chain)) {
+        state->head = load_head(chain);
+        return CHUTE_ECLOSED;
+    }
+    int r = region_put_view(chain, &room->view);
     if (r < 0)
         return r;
-    uint32_t used = region_used(chain, pos, ring_units(state));
-    uint32_t n_units = (*ret_view)->n_units;
-    *ret_room = used <= n_units ? n_units - used : 0;
-    if (need <= *ret_room)
+    /* More than any queue takes is refused all the same. */
+    uint32_t n = need < UINT32_MAX ? (uint32_t)need : UINT32_MAX;
+    if (recall(&chain->put, &shm->put, &state->head) &&
+        state_is_sane(chain, *state) && measure(chain, n, room) == 0 &&
+        !may_be_most(&shm->put, ring_count(*state) + (uint64_t)batch->n))
         return 0;
-    r = region_grow(chain, pos, need, ret_view);
-    if (r == 0)
-        *ret_room = (*ret_view)->n_units;
-    return r == -EAGAIN ? RING_TIGHT : r;
+    state->head = keep(&chain->put, &shm->put, load_head(chain));
+    r = measure(chain, n, room);
+    return r == RING_TIGHT ? grow(chain, n, room) : r;
 }
 
 /* The item that will be number seq, at pos. */
@@ -299,13 +410,13 @@ static int write_item(const struct region_view *view, uint32_t seq,
                    deadline);
 }
 
-/* Write what fits into n_items and n_units; the first item does. *ret_tail is
- * where tail would be. */
-static int write_items(const struct region_view *view,
-                       struct ring_put_batch *batch, uint64_t tail,
-                       uint32_t n_items, uint32_t n_units, int64_t deadline,
-                       uint64_t *ret_tail)
+/* Write what there is room for; the first item has some. *ret_tail is where tail
+ * would be. */
+static int write_items(const struct room *room, struct ring_put_batch *batch,
+                       int64_t deadline, uint64_t *ret_tail)
 {
+    uint64_t tail = room->state.tail;
+    uint32_t n_units = room->n_units;
     uint32_t seq = seq_of(tail), pos = pos_of(tail);
     int64_t now = plat_now_coarse();
     size_t n_bytes = 0, i = 0;
@@ -316,7 +427,7 @@ static int write_items(const struct region_view *view,
         n_bytes += item->iov_len;
         if (i > 0 && (need > n_units || n_bytes > RING_BATCH_LEN))
             break;
-        int r = write_item(view, seq, pos, item, now, deadline);
+        int r = write_item(room->view, seq, pos, item, now, deadline);
         if (r < 0 && i == 0)
             return r;
         if (r < 0)
@@ -324,7 +435,7 @@ static int write_items(const struct region_view *view,
         seq++;
         pos += (uint32_t)need;
         n_units -= (uint32_t)need;
-    } while (++i < batch->n && i < n_items);
+    } while (++i < batch->n && i < room->n_items);
     batch->n_done = i;
     *ret_tail = word_of(seq, pos);
     return 0;
@@ -334,34 +445,19 @@ int ring_put(struct region_chain *chain, struct ring_put_batch *batch,
              int64_t deadline, struct ring_state *ret_state)
 {
     struct shm_queue *shm = chain->shm;
-    uint64_t need = ring_need(batch->items[0].iov_len), tail;
-    struct region_view *view;
-    struct ring_state state;
-    uint32_t room;
+    struct room room = {.view = NULL};
+    uint64_t tail;
 
-    state.tail = atomic_load_explicit(&shm->tail, memory_order_relaxed);
-    state.head = load_head(chain);
-    *ret_state = state;
-    if (!state_is_sane(chain, state))
-        return fail(CHUTE_ECORRUPT);
-    if (ring_is_closed(chain))
-        return CHUTE_ECLOSED;
-    uint32_t n_items = chain->maxsize - ring_count(state);
-    uint32_t n_units = chain->max_units - ring_units(state);
-    if (n_items == 0 || n_units == 0)
-        return RING_FULL;
-    if (need > n_units)
-        return RING_TIGHT;
-    int r = make_room(chain, state, (uint32_t)need, &view, &room);
+    int r = find_room(chain, batch, &room);
+    *ret_state = room.state;
     if (r == 0)
-        r = write_items(view, batch, state.tail, n_items,
-                        room < n_units ? room : n_units, deadline, &tail);
+        r = write_items(&room, batch, deadline, &tail);
     if (r != 0)
         return r;
+    mark(&shm->put, room.state.tail, tail);
     /* COMMIT. release: pairs with the acquire in load_tail(). */
     atomic_store_explicit(&shm->tail, tail, memory_order_release);
-    mark(&shm->put, state.tail, tail);
-    count_most(&shm->put, ring_count(state) + (uint32_t)batch->n_done);
+    count_most(&shm->put, ring_count(room.state) + (uint32_t)batch->n_done);
     return 0;
 }
 
@@ -427,12 +523,17 @@ static int read_oldest(struct region_chain *chain, struct ring_get_batch *batch,
                        int64_t deadline, struct ring_state *ret_state,
                        uint64_t *ret_head)
 {
-    bool closed = ring_is_closed(chain); /* before tail */
+    struct shm_queue *shm = chain->shm;
     struct region_view *view;
     struct ring_state state;
+    bool closed = false;
 
-    state.head = atomic_load_explicit(&chain->shm->head, memory_order_relaxed);
-    state.tail = load_tail(chain);
+    state.head = atomic_load_explicit(&shm->head, memory_order_relaxed);
+    if (!recall(&chain->get, &shm->got, &state.tail) ||
+        !state_is_sane(chain, state) || ring_count(state) < batch->n) {
+        closed = ring_is_closed(chain); /* before tail */
+        state.tail = keep(&chain->get, &shm->got, load_tail(chain));
+    }
     *ret_state = state;
     if (!state_is_sane(chain, state))
         return fail(CHUTE_ECORRUPT);
@@ -452,9 +553,9 @@ int ring_get(struct region_chain *chain, struct ring_get_batch *batch,
 
     if (r != 0)
         return r;
+    mark(&chain->shm->got, ret_state->head, head);
     /* COMMIT. release: pairs with the acquire in load_head(). */
     atomic_store_explicit(&chain->shm->head, head, memory_order_release);
-    mark(&chain->shm->got, ret_state->head, head);
     return 0;
 }
 

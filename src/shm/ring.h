@@ -70,6 +70,11 @@ int ring_put(struct region_chain *chain, struct ring_put_batch *batch,
  * two being equal means that they were so when tail was read. No lock. */
 bool ring_is_empty(struct region_chain *chain, struct ring_state *ret_state);
 
+/* Whether there were items when this process last looked, and not all of them
+ * have been taken since: a guess, without a look at what the other side is
+ * writing. No lock. */
+bool ring_may_have_items(struct region_chain *chain);
+
 /* Where items are to be copied to, and which have been: items[i] says where in
  * buf, one behind the other. */
 struct ring_get_batch {

@@ -14,15 +14,16 @@
  *                       lock.pml shows that they may be one step, and that who
  *                       comes after a death is told (died)
  *     mend              region_mend()
- *     put: room         ring_put(): tail, head, closed; the checks
+ *     put: room         find_room(): tail, closed; head as it is remembered, if
+ *                       that is good enough, or as it is (see below)
  *     put: used         make_room(), region_used(): `first`
  *     append            append(): `first`, chain_end(), plat_shm_reserve() (a
  *                       step a block), the slot, `last` (COMMIT)
  *     put: copy         ring_put(): the record, each unit of the bytes
  *     put: commit       ring_put(): tail (COMMIT)
  *     get: empty        get_once(): closed, head, tail, in this order (FINE: a
- *                       step each)
- *     get: state        ring_get(): closed, head, tail
+ *                       step each), unless items are remembered
+ *     get: state        read_oldest(): head; tail as it is remembered, or as it is
  *     leave_regions     region_get_view(): `last`, plat_shm_release() (a step a
  *                       block), `first` (COMMIT)
  *     get: read         read_len(), copy_out(): the record, each unit
@@ -32,6 +33,11 @@
  *                       event.pml shows that this is what it comes to. Or a
  *                       tick, when there is excess
  *     closer            chute_queue_close()
+ *
+ * Everybody remembers the other side's commit word as he last saw it, with how
+ * far his own side was (seen_at; in C the marks say it). Positions wrap at POS
+ * and a queue has MAX_UNITS: so what he remembers serves while his side has gone
+ * on by less than POS - MAX_UNITS units.
  *
  * What has to hold
  *     items             what a getter reads is, unit by unit, the item whose
@@ -70,6 +76,7 @@
  *     REUSE           a new region takes the lowest free blocks: a release that
  *                     is done again meets memory in use
  *     CLOSED_LATE     `closed` is read after tail (with FINE)
+ *     ANCIENT         what is remembered serves for ever
  */
 #ifndef PUTTERS
 #define PUTTERS 2
@@ -107,6 +114,12 @@
 #define DOUBLINGS 1 /* from BASE to MAX_UNITS */
 #define MAX_ITEMS 7
 
+#ifdef ANCIENT
+#define is_recent(now) true
+#else
+#define is_recent(now) ((now) - seen_at < POS - MAX_UNITS)
+#endif
+
 /* A unit: whose it is, and which of his. 0 is a hole. */
 #define LIVE            128 /* in [head, tail): the code does not see it */
 #define unit(seq, code) ((((seq) & 7) << 3) | (code))
@@ -134,6 +147,7 @@ byte mem[BLOCKS * BASE];
 
 /* Bounds, and what the properties speak of. */
 byte n_begun;
+byte all_put, all_got; /* units */
 byte n_shrunk;
 byte n_kills;
 byte n_put = PUTTERS; /* alive */
@@ -149,6 +163,10 @@ byte n_close = 1;
 #endif
 
 #define slot_of(number) slot[(number) % N_REGIONS]
+#define is_sane(units, tail_, head_) \
+    ((units) <= MAX_UNITS && count_of(tail_, head_) <= (units) && \
+     (count_of(tail_, head_) == 0) == ((units) == 0))
+#define count_of(tail_, head_) (((tail_) - (head_)) & 7)
 #define units_of(tail_, head_) (((tail_) + POS - (head_)) % POS)
 #define at(number, pos) (slot_of(number).offset * BASE + \
                          (pos) % slot_of(number).n_units)
@@ -400,6 +418,7 @@ inline commit_tail()
     od;
     i = 0;
     tail_pos = (tail_pos + need) % POS;
+    all_put = all_put + need;
 #ifndef TWO_WORDS
     tail_seq++
 #endif
@@ -432,6 +451,7 @@ inline copy_in()
 proctype putter(byte me)
 {
     byte need, h_seq, h_pos, used, block, grown, i, pos, seq, size;
+    byte seen_seq = 0, seen_pos = START % POS, seen_at;
     bool died, ok;
 
 call:
@@ -452,15 +472,32 @@ again:
     if
     MAY_DIE
     :: atomic {
+        true;
+        if
+        :: closed -> put_owner = 0; goto out
+        :: else
+        fi;
+        used = units_of(tail_pos, seen_pos);
+        if
+        :: is_recent(all_put) && is_sane(used, tail_seq, seen_seq) &&
+           used + need <= MAX_UNITS &&
+           (first == last -> used : units_of(tail_pos, slot_of(last).start)) +
+                   need <= slot_of(last).n_units ->
+            used = 0; goto copy
+        :: else -> used = 0
+        fi
+    }
+    fi;
+    if
+    MAY_DIE
+    :: atomic {
+        seen_seq = head_seq; seen_pos = head_pos; seen_at = all_put;
         h_seq = head_seq;
         h_pos = head_pos;
         used = units_of(tail_pos, h_pos);
-        assert(used <= MAX_UNITS && tail_seq - h_seq <= used);
-        assert((tail_seq == h_seq) == (used == 0));
+        assert(is_sane(used, tail_seq, h_seq));
         if
-        :: closed ->
-            put_owner = 0; used = 0; h_seq = 0; h_pos = 0; goto out
-        :: !closed && used + need > MAX_UNITS -> goto tight
+        :: used + need > MAX_UNITS -> goto tight
         :: else
         fi
     }
@@ -526,7 +563,8 @@ dead:
 out:
     atomic {
         n_put--; need = 0; h_seq = 0; h_pos = 0; used = 0; block = 0;
-        grown = 0; i = 0; pos = 0; seq = 0; size = 0; died = false; ok = false
+        grown = 0; i = 0; pos = 0; seq = 0; size = 0; died = false; ok = false;
+        seen_seq = 0; seen_pos = 0; seen_at = 0
     }
 }
 
@@ -542,6 +580,7 @@ inline commit_head()
     od;
     i = 0;
     head_pos = (head_pos + need) % POS;
+    all_got = all_got + need;
     head_seq++
 }
 
@@ -565,13 +604,21 @@ inline copy_out()
     fi
 }
 
+#define remembers_items (count_of(seen_seq, head_seq) != 0 && \
+                         count_of(seen_seq, head_seq) <= MAX_UNITS)
+
 proctype getter(byte me)
 {
     byte need, t_seq, block, grown, i, pos, seq, last_;
+    byte seen_seq = 0, seen_pos = START % POS, seen_at;
     bool died, ok, closed_, only;
 
 call:
     /* empty */
+    if
+    :: atomic { remembers_items -> skip }; goto get
+    :: atomic { !remembers_items -> skip }
+    fi;
 #ifdef FINE
 #ifndef CLOSED_LATE
     if MAY_DIE :: closed_ = closed fi;
@@ -619,13 +666,19 @@ get:
     take_get();
     /* state: closed is read by the caller's next look */
     if
+    :: atomic {
+        is_recent(all_got) && count_of(seen_seq, head_seq) != 0 &&
+        is_sane(units_of(seen_pos, head_pos), seen_seq, head_seq) -> skip
+    }
     MAY_DIE
     :: atomic {
-        t_seq = tail_seq;
-        assert(units_of(tail_pos, head_pos) <= MAX_UNITS);
-        assert((t_seq == head_seq) == (tail_pos == head_pos))
+        !(is_recent(all_got) && count_of(seen_seq, head_seq) != 0 &&
+          is_sane(units_of(seen_pos, head_pos), seen_seq, head_seq)) ->
+        seen_seq = tail_seq; seen_pos = tail_pos; seen_at = all_got;
+        assert(is_sane(units_of(seen_pos, head_pos), seen_seq, head_seq))
     }
     fi;
+    t_seq = seen_seq;
     leave_regions();
     if
     :: atomic { t_seq == head_seq -> skip }; drop_get(); t_seq = 0; goto call
@@ -672,7 +725,7 @@ out:
     atomic {
         n_get--; need = 0; t_seq = 0; block = 0; grown = 0; i = 0; pos = 0;
         seq = 0; last_ = 0; died = false; ok = false; closed_ = false;
-        only = false
+        only = false; seen_seq = 0; seen_pos = 0; seen_at = 0
     }
 }
 

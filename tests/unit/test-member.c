@@ -279,6 +279,20 @@ TEST(totals_count_items_and_bytes_on_both_sides)
     chute_queue_free(q);
 }
 
+TEST(the_most_items_are_those_of_one_moment)
+{
+    chute_queue *q = queue_new(0, 0);
+
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < 3; i++)
+            CHECK_OK(put_int(q, i, CHUTE_NOWAIT));
+        for (int i = 0; i < 3; i++)
+            CHECK_EQ(get_int(q, CHUTE_NOWAIT), i);
+        CHECK_EQ(stat_of(q).n_items_most, 3);
+    }
+    chute_queue_free(q);
+}
+
 TEST(totals_go_on_where_the_commit_words_wrap)
 {
     chute_queue *q = queue_new(0, 0);

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "chute/error.h"
 #include "plat/plat.h"
@@ -95,6 +96,22 @@ static uint32_t count(struct region_chain *chain)
     return ring_count(ring_look(chain));
 }
 
+/* Make the queue one that is empty after so many items and units. */
+static void come_to(struct region_chain *chain, uint64_t n_items,
+                    uint64_t n_units)
+{
+    struct shm_queue *shm = chain->shm;
+    uint64_t word = word_of((uint32_t)n_items, (uint32_t)n_units);
+
+    atomic_store(&shm->region[0].start, (uint32_t)n_units);
+    atomic_store(&shm->head, word);
+    atomic_store(&shm->tail, word);
+    atomic_store(&shm->put.n_items, n_items);
+    atomic_store(&shm->put.n_units, n_units);
+    atomic_store(&shm->got.n_items, n_items);
+    atomic_store(&shm->got.n_units, n_units);
+}
+
 TEST(items_of_all_sizes_come_out_as_they_went_in)
 {
     static const size_t lens[] = {0,    1,    7,    8,     9,     15,  16,
@@ -141,12 +158,9 @@ TEST(items_wrap_at_the_regions_end)
 TEST(sequence_and_position_wrap)
 {
     struct region_chain chain;
-    uint64_t word = (uint64_t)0xfffffff0 << 32 | 0xffffff00;
 
     ring_new(&chain, 100, MIB);
-    atomic_store(&chain.shm->region[0].start, 0xffffff00);
-    atomic_store(&chain.shm->head, word);
-    atomic_store(&chain.shm->tail, word);
+    come_to(&chain, 0xfffffff0, 0xffffff00);
     for (size_t n = 0; n < 60; n++)
         CHECK_OK(put(&chain, n, 200));
     CHECK_EQ(count(&chain), 60);
@@ -156,16 +170,51 @@ TEST(sequence_and_position_wrap)
     region_chain_free(&chain);
 }
 
+/* The words have come round to where they were when one item was there, which a
+ * getter knew. */
+TEST(what_was_seen_before_the_words_wrapped_is_not_believed)
+{
+    struct region_chain chain;
+
+    ring_new(&chain, 100, MIB);
+    CHECK_OK(put(&chain, 0, 8));
+    check_get(&chain, 0, 8);
+    come_to(&chain, (uint64_t)1 << 32, (uint64_t)1 << 32);
+    CHECK_EQ(get(&chain), RING_EMPTY);
+    CHECK_OK(put(&chain, 1, 16));
+    check_get(&chain, 1, 16);
+    region_chain_free(&chain);
+}
+
+/* The same for a putter: he knew of room for one more, and another has filled
+ * the queue. */
+TEST(room_that_was_there_before_the_words_wrapped_is_not_believed)
+{
+    struct region_chain chain, other;
+
+    ring_new(&chain, 2, MIB);
+    CHECK_OK(region_chain_attach(&other, dup(chain.fd), false));
+    for (size_t n = 0; n < 2; n++) {
+        CHECK_OK(put(&chain, n, 8));
+        check_get(&chain, n, 8);
+    }
+    come_to(&chain, (uint64_t)1 << 32, (uint64_t)1 << 32);
+    for (size_t n = 0; n < 2; n++)
+        CHECK_OK(put(&other, n, 8));
+    CHECK_EQ(put(&chain, 2, 8), RING_FULL);
+    for (size_t n = 0; n < 2; n++)
+        check_get(&chain, n, 8);
+    region_chain_free(&other);
+    region_chain_free(&chain);
+}
+
 TEST(growth_at_the_wrap_of_positions_keeps_the_order)
 {
     struct region_chain chain;
-    uint64_t word = 0xffffff00;
     size_t put_n = 0, get_n = 0;
 
     ring_new(&chain, 10000, 16 * MIB);
-    atomic_store(&chain.shm->region[0].start, 0xffffff00);
-    atomic_store(&chain.shm->head, word);
-    atomic_store(&chain.shm->tail, word);
+    come_to(&chain, 0, 0xffffff00);
     for (int round = 0; round < 400; round++) {
         for (int i = 0; i < 7; i++, put_n++)
             CHECK_OK(put(&chain, put_n, put_n % 4000));
@@ -183,12 +232,9 @@ TEST(growth_at_the_wrap_of_positions_keeps_the_order)
 TEST(a_region_that_ends_beyond_the_wrap_is_not_left_before)
 {
     struct region_chain chain;
-    uint64_t word = 0xffffff00;
 
     ring_new(&chain, 10000, 16 * MIB);
-    atomic_store(&chain.shm->region[0].start, 0xffffff00);
-    atomic_store(&chain.shm->head, word);
-    atomic_store(&chain.shm->tail, word);
+    come_to(&chain, 0, 0xffffff00);
     for (size_t n = 0; n < 400; n++)
         CHECK_OK(put(&chain, n, n % 4000));
     CHECK(atomic_load(&chain.shm->last) > 0);
