@@ -116,7 +116,8 @@ int ext_message_dump(struct ext_state *state, PyObject *object,
                      struct ext_message *ret_message);
 void ext_message_free(struct ext_state *state, struct ext_message *message);
 
-/* The object of a message. */
+/* The object of a message; NULL with an exception, whose attribute `message` is
+ * the message. */
 PyObject *ext_loads(struct ext_state *state, const void *data, size_t len);
 
 /* -- stream.c: descriptors that are no sockets -------------------------------- */

@@ -159,9 +159,28 @@ static PyObject *load_any(struct ext_state *state, const void *data, size_t len)
     return object;
 }
 
+/* A message that is no object has been taken all the same. So that it is not
+ * lost, it is the exception's attribute `message`. */
+static void keep_message(const void *data, size_t len)
+{
+    PyObject *type, *e, *traceback, *message;
+
+    PyErr_Fetch(&type, &e, &traceback);
+    PyErr_NormalizeException(&type, &e, &traceback);
+    message = PyBytes_FromStringAndSize(data, (Py_ssize_t)len);
+    if (!message || PyObject_SetAttrString(e, "message", message) < 0)
+        PyErr_Clear();
+    Py_XDECREF(message);
+    PyErr_Restore(type, e, traceback);
+}
+
 PyObject *ext_loads(struct ext_state *state, const void *data, size_t len)
 {
     PyObject *object = ext_plain_loads(data, len);
 
-    return object ? object : load_any(state, data, len);
+    if (!object)
+        object = load_any(state, data, len);
+    if (!object)
+        keep_message(data, len);
+    return object;
 }

@@ -6,7 +6,7 @@
  *
  * get_many takes what is there into one buffer, and then makes objects of it. One
  * that cannot be unpickled must not take the others along: they are the
- * exception's attribute `got`.
+ * exception's attribute `got`, and further exceptions its attribute `others`.
  *
  * Proof: tests/python/test_queue.py.
  */
@@ -143,8 +143,8 @@ PyObject *ext_queue_put_many(PyObject *object, PyObject *const *given,
 
 /* -- get -------------------------------------------------------------------- */
 
-/* Remember the first exception, in *error. */
-static void keep(PyObject **error)
+/* Move the exception that is set to the list. */
+static int keep(PyObject *errors)
 {
     PyObject *type, *e, *traceback;
 
@@ -152,47 +152,55 @@ static void keep(PyObject **error)
     PyErr_NormalizeException(&type, &e, &traceback);
     if (traceback)
         PyException_SetTraceback(e, traceback);
-    if (*error)
-        Py_DECREF(e);
-    else
-        *error = e;
+    int r = PyList_Append(errors, e);
     Py_XDECREF(type);
+    Py_XDECREF(e);
     Py_XDECREF(traceback);
+    return r;
 }
 
-/* Raise it, with what else was got. Steals the reference. */
-static void raise_with(PyObject *error, PyObject *got)
+/* Raise the first one, with the rest and with what else was got. */
+static void raise_with(PyObject *errors, PyObject *got)
 {
-    if (PyObject_SetAttrString(error, "got", got) < 0)
+    PyObject *first = PyList_GET_ITEM(errors, 0);
+    PyObject *others = PyList_GetSlice(errors, 1, PyList_GET_SIZE(errors));
+
+    if (!others || PyObject_SetAttrString(first, "got", got) < 0 ||
+        PyObject_SetAttrString(first, "others", others) < 0)
         PyErr_Clear();
-    PyErr_SetObject((PyObject *)Py_TYPE(error), error);
-    Py_DECREF(error);
+    Py_XDECREF(others);
+    PyErr_SetObject((PyObject *)Py_TYPE(first), first);
 }
 
-/* The list of n objects. */
-static PyObject *load_all(struct queue_object *self, const struct iovec *items,
-                          size_t n)
+/* Append the objects of n items to one list, or their exceptions to the other. */
+static int load_each(struct ext_state *state, const struct iovec *items,
+                     size_t n, PyObject *list, PyObject *errors)
 {
-    PyObject *list = PyList_New(0), *error = NULL;
-    int r = list ? 0 : -1;
+    int r = 0;
 
     for (size_t i = 0; r == 0 && i < n; i++) {
         PyObject *object =
-            ext_loads(self->state, items[i].iov_base, items[i].iov_len);
-        if (object)
-            r = PyList_Append(list, object);
-        else
-            keep(&error);
+            ext_loads(state, items[i].iov_base, items[i].iov_len);
+        r = object ? PyList_Append(list, object) : keep(errors);
         Py_XDECREF(object);
     }
-    if (r == 0 && !error)
-        return list;
-    if (r == 0)
-        raise_with(error, list);
-    else
-        Py_XDECREF(error);
-    Py_XDECREF(list);
-    return NULL;
+    return r;
+}
+
+/* The list of n objects. */
+static PyObject *load_all(struct ext_state *state, const struct iovec *items,
+                          size_t n)
+{
+    PyObject *list = PyList_New(0), *errors = PyList_New(0);
+
+    if (!list || !errors || load_each(state, items, n, list, errors) < 0) {
+        Py_CLEAR(list);
+    } else if (PyList_GET_SIZE(errors) > 0) {
+        raise_with(errors, list);
+        Py_CLEAR(list);
+    }
+    Py_XDECREF(errors);
+    return list;
 }
 
 /* As chute_queue_get_many_bytes, but 1 if there is an exception. */
@@ -227,7 +235,7 @@ static PyObject *get_many(struct queue_object *self, size_t most,
             return NULL;
         r = get_batch(self, buf, cap, items, &n, timer);
         if (r == 0)
-            list = load_all(self, items, n);
+            list = load_all(self->state, items, n);
         else if (r == CHUTE_EMSGSIZE)
             need = items[0].iov_len;
         ext_buffer_give(self->state, buf, cap);

@@ -139,9 +139,22 @@ class TestObjects(unittest.TestCase):
         q = chute.Queue()
         q.put(Broken())
         q.put(7)
-        with self.assertRaises(ValueError):
+        with self.assertRaises(ValueError) as caught:
             q.get()
         self.assertEqual(q.get(), 7)
+        self.assertEqual(caught.exception.message, pickle.dumps(Broken()))
+
+    def test_its_message_is_not_lost(self):
+        """However large, and whatever it comes by."""
+        (a, b), q = chute.Pipe(), chute.Queue()
+        for size in 0, 1, 4096, 100_000:
+            message = b"no pickle" * (size > 0) + bytes(size)
+            for send, receive in ((q.put_bytes, q.get), (a.send_bytes, b.recv),
+                                  (q.put_bytes, lambda: q.get_many(1))):
+                send(message)
+                with self.assertRaises((pickle.UnpicklingError, EOFError)) as caught:
+                    receive()
+                self.assertEqual(caught.exception.message, message)
 
     def test_bytes_as_they_are(self):
         q = chute.Queue()
@@ -288,10 +301,14 @@ class TestMany(unittest.TestCase):
 
     def test_one_that_cannot_be_unpickled_takes_no_others_along(self):
         q = chute.Queue()
-        q.put_many([1, Broken(), 2])
+        q.put_many([1, Broken(), 2, Broken()])
+        q.put_bytes(b"no pickle")
         with self.assertRaises(ValueError) as caught:
-            q.get_many(3)
+            q.get_many(5)
         self.assertEqual(caught.exception.got, [1, 2])
+        self.assertEqual([(type(e), e.message) for e in caught.exception.others],
+                         [(ValueError, pickle.dumps(Broken())),
+                          (pickle.UnpicklingError, b"no pickle")])
         self.assertTrue(q.empty())
 
     def test_through_a_small_queue(self):
