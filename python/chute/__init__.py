@@ -15,7 +15,7 @@ from . import _chute, connection, context, queues
 from ._chute import ShutDown
 from ._install import install
 from .connection import Client, Connection, Listener, wait
-from .queues import open_queue, unlink_queue
+from .queues import LostItems, open_queue, unlink_queue
 
 __version__ = _chute.version
 
@@ -25,8 +25,8 @@ globals().update((name, getattr(context.default_context, name))
                  if hasattr(context.default_context, name))
 
 __all__ = sorted({*_stock.__all__, "Client", "Connection", "Empty", "Full",
-                  "Listener", "ShutDown", "install", "open_queue",
-                  "unlink_queue", "wait"})
+                  "Listener", "LostItems", "ShutDown", "install",
+                  "open_queue", "unlink_queue", "wait"})
 
 # Modules of multiprocessing that are loaded in any case; there is a file for each
 # that is not.

@@ -38,8 +38,8 @@ from ._install import install as install
 from .connection import (
     Client as Client, Connection as Connection, Listener as Listener, wait as wait)
 from .queues import (
-    JoinableQueue as JoinableQueue, Queue as Queue, SimpleQueue as SimpleQueue,
-    open_queue as open_queue, unlink_queue as unlink_queue)
+    JoinableQueue as JoinableQueue, LostItems as LostItems, Queue as Queue,
+    SimpleQueue as SimpleQueue, open_queue as open_queue, unlink_queue as unlink_queue)
 
 __version__: str
 

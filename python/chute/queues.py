@@ -6,7 +6,7 @@ where it was put. qsize, empty and full are exact. Whoever is killed, the others
 go on. What each call does beyond that is what multiprocessing says.
 """
 import os
-import time
+from multiprocessing import ProcessError
 from multiprocessing.reduction import DupFd
 from queue import Empty, Full
 from types import GenericAlias
@@ -15,8 +15,8 @@ from . import _chute
 from ._chute import ShutDown
 from .connection import Pipe
 
-__all__ = ["Queue", "JoinableQueue", "SimpleQueue", "Empty", "Full", "ShutDown",
-           "open_queue", "unlink_queue"]
+__all__ = ["Queue", "JoinableQueue", "SimpleQueue", "Empty", "Full", "LostItems",
+           "ShutDown", "open_queue", "unlink_queue"]
 
 # What multiprocessing takes for "no limit", and the most that it accepts.
 _NO_LIMIT = 2**31 - 1
@@ -142,35 +142,71 @@ def unlink_queue(name):
     _chute.Queue()._unlink(name)
 
 
+class LostItems(ProcessError):
+    """Items were taken by processes that ended and were not done with them; `n`
+    is how many."""
+
+    def __init__(self, n):
+        super().__init__(n)
+        self.n = n
+
+    def __str__(self):
+        return f"{self.n} taken by processes that have ended"
+
+
 class JoinableQueue(Queue):
     """A queue that knows how many of its items are not done with.
 
     The queue itself knows how many were put, at the instant that they were. How
     many are done with is counted by a second queue, of nothing: task_done puts
     something in, and takes it out. So a kill does no harm to the count.
+
+    Who finds that all are done with rings the bell, an eventfd, at which those
+    in join wait. It stays rung; whoever finds that it rings for nothing, since
+    more was put meanwhile, silences it, and then looks once more, for the last
+    item might have been done with just then.
     """
 
-    # join looks at the count as often as this, in seconds: soon at first.
-    _SOON, _LATER = 0.0005, 0.01
+    # A process that is killed between the count and the bell has rung for nobody;
+    # so who waits looks by himself as often as this, in seconds.
+    _TICK = 0.1
 
     def __init__(self, maxsize=0, *, ctx=None, memory=0):
         super().__init__(maxsize, ctx=ctx, memory=memory)
-        self._done = _chute.Queue()
-        self._done._make(0, 0)
+        done = _chute.Queue()
+        done._make(0, 0)
+        self._prepare(done, os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
+
+    def _prepare(self, done, bell):
+        self._done, self._bell = done, _chute.Connection(bell)
+        self._n_reported = 0  # of those that were lost
 
     def __getstate__(self):
-        return super().__getstate__(), DupFd(self._done._fd())
+        return (super().__getstate__(), DupFd(self._done._fd()),
+                DupFd(self._bell.fileno()))
 
     def __setstate__(self, state):
-        state, done = state
+        state, done, bell = state
         super().__setstate__(state)
-        self._done = _chute.Queue()
-        _attach(self._done, done)
+        queue = _chute.Queue()
+        _attach(queue, done)
+        self._prepare(queue, bell.detach())
 
     def _all_done(self):
         # In this order: both only grow, and the first is never ahead.
         n_done = self._done._n_put()
         return n_done >= self._n_put()
+
+    def _ring(self):
+        if self._all_done():
+            os.eventfd_write(self._bell.fileno(), 1)
+
+    def _silence(self):
+        try:
+            os.eventfd_read(self._bell.fileno())
+        except BlockingIOError:
+            pass  # somebody else has
+        self._ring()
 
     def task_done(self):
         """Say that an item that was got has been dealt with."""
@@ -178,13 +214,48 @@ class JoinableQueue(Queue):
             raise ValueError("task_done() called too many times")
         self._done.put_bytes(b"")
         self._done.get_bytes(False)
+        self._ring()
 
-    def join(self):
-        """Wait until all items have been dealt with."""
-        pause = self._SOON
+    def join(self, *, report_lost=False):
+        """Wait until all items have been dealt with.
+
+        An item whose consumer was killed would be waited for in vain. With
+        report_lost LostItems is raised then, once for each such item; call
+        task_done for it if somebody has seen to it otherwise. This is for queues
+        whose consumers are done with an item themselves, and are not more than
+        128 at once.
+        """
         while not self._all_done():
-            time.sleep(pause)
-            pause = min(2 * pause, self._LATER)
+            if self._bell.poll(self._TICK):
+                self._silence()
+            elif report_lost:
+                self._report_lost()
+
+    def _report_lost(self):
+        n = self._n_lost() - self._n_reported
+        if n > 0:
+            self._n_reported += n
+            raise LostItems(n)
+
+    def _n_lost(self):
+        """How many items are in the hands of the dead: those that are in hands,
+        without those that are in the hands of the living."""
+        before = self._in_hands()
+        living = (sum(member["n_got"] for member in self.members())
+                  - sum(member["n_put"] for member in self._done.members()))
+        after = self._in_hands()
+        if before is None or before != after:
+            return 0  # they are busy: there is a next time
+        n_got, n_done = after
+        return n_got - n_done - living
+
+    def _in_hands(self):
+        """How many were got and are done with; None if somebody is about to
+        count one."""
+        got, done = self.stat(), self._done.stat()
+        if got["get_owner"] or done["put_owner"]:
+            return None
+        return got["n_got"], done["n_put"]
 
     def _dropped(self):
         self.task_done()

@@ -1,3 +1,4 @@
+from multiprocessing import ProcessError
 from multiprocessing.context import BaseContext
 from queue import Empty as Empty, Full as Full
 from typing import Any, Generic, TypeVar
@@ -5,8 +6,8 @@ from typing import Any, Generic, TypeVar
 from . import _chute
 from ._chute import ShutDown as ShutDown
 
-__all__ = ["Queue", "JoinableQueue", "SimpleQueue", "Empty", "Full", "ShutDown",
-           "open_queue", "unlink_queue"]
+__all__ = ["Queue", "JoinableQueue", "SimpleQueue", "Empty", "Full", "LostItems",
+           "ShutDown", "open_queue", "unlink_queue"]
 
 _T = TypeVar("_T")
 
@@ -21,11 +22,15 @@ class Queue(_chute.Queue[_T]):
     def cancel_join_thread(self) -> None: ...
     def shutdown(self, immediate: bool = False) -> None: ...
 
+class LostItems(ProcessError):
+    n: int
+    def __init__(self, n: int) -> None: ...
+
 class JoinableQueue(Queue[_T]):
     def __init__(self, maxsize: int = 0, *, ctx: BaseContext | None = None,
                  memory: int = 0) -> None: ...
     def task_done(self) -> None: ...
-    def join(self) -> None: ...
+    def join(self, *, report_lost: bool = False) -> None: ...
 
 class SimpleQueue(Generic[_T]):
     def __init__(self, *, ctx: BaseContext | None = None) -> None: ...

@@ -447,6 +447,40 @@ static PyObject *queue_stat(PyObject *self, PyObject *Py_UNUSED(none))
         NUMBER(n_gone), NUMBER(put_owner), NUMBER(get_owner));
 }
 
+static PyObject *member_as_dict(const struct chute_queue_member *at)
+{
+    return Py_BuildValue(
+        "{sKsssLsKsKsKsLsKsL}", "pid", (unsigned long long)at->pid, "program",
+        at->program, "attached_ns", (long long)at->attached_ns, "n_put",
+        (unsigned long long)at->n_put, "n_got", (unsigned long long)at->n_got,
+        "n_putting", (unsigned long long)at->n_putting, "putting_ns",
+        (long long)at->putting_ns, "n_getting",
+        (unsigned long long)at->n_getting, "getting_ns",
+        (long long)at->getting_ns);
+}
+
+static PyObject *queue_members(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    struct chute_queue_member member = {.size = sizeof member};
+    size_t place = 0;
+    int r = check_made(cast(self));
+
+    PyObject *list = r == 0 ? PyList_New(0) : NULL;
+    if (!list)
+        return NULL;
+    while ((r = chute_queue_member(cast(self)->queue, &place, &member)) == 0) {
+        PyObject *dict = member_as_dict(&member);
+        int appended = dict ? PyList_Append(list, dict) : -1;
+        Py_XDECREF(dict);
+        if (appended < 0)
+            break;
+    }
+    if (r == CHUTE_EOF)
+        return list;
+    Py_DECREF(list);
+    return r < 0 ? ext_raise(cast(self)->state, r) : NULL;
+}
+
 static PyObject *queue_closed(PyObject *self, void *Py_UNUSED(closure))
 {
     return PyBool_FromLong(is_closed(cast(self)));
@@ -498,6 +532,9 @@ static PyMethodDef methods[] = {
     {"_n_put", queue_n_put, METH_NOARGS, "How many items were ever put."},
     {"stat", queue_stat, METH_NOARGS,
      "stat($self, /)\n--\n\nFigures for tests, and whoever is on call."},
+    {"members", queue_members, METH_NOARGS,
+     "members($self, /)\n--\n\n"
+     "The processes that use the queue, at most 128 of them."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -37,6 +37,12 @@ def run(program):
     assert done.returncode == 0 and not done.stderr, done
 
 
+def in_thread(target, *args):
+    thread = threading.Thread(target=target, args=args)
+    thread.start()
+    return thread
+
+
 def n_descriptors():
     return len(os.listdir("/proc/self/fd"))
 
@@ -243,6 +249,18 @@ class TestCounts(unittest.TestCase):
         q.shutdown()
         self.assertTrue(q.stat()["closed"])
 
+    def test_members(self):
+        q = chute.Queue()
+        self.assertEqual(q.members(), [])
+        q.put(1)
+        process = start(put_all, q, [2, 3])
+        me = q.members()[0]
+        self.assertEqual((me["pid"], me["n_put"], me["n_got"]), (os.getpid(), 1, 0))
+        self.assertTrue(me["program"].startswith("python"))
+        process.join(LONG)
+        self.assertEqual(len(q.members()), 1)
+        self.assertEqual(q.stat()["n_gone"], 1)
+
     def test_memory(self):
         q = chute.Queue(memory=4096)
         with self.assertRaises(ValueError):
@@ -374,7 +392,8 @@ class TestClose(unittest.TestCase):
 
     def test_one_that_was_never_made_says_so(self):
         q = chute._chute.Queue()
-        for call in q.get, q.qsize, q.empty, q.full, q.stat, q._fd:
+        for call in (q.get, q.qsize, q.empty, q.full, q.stat, q.members,
+                     q._fd):
             self.assertRaises(ValueError, call)
         q._make(0, 0)
         self.assertRaises(ValueError, q._make, 0, 0)
@@ -640,6 +659,85 @@ class TestJoinable(unittest.TestCase):
                 break
         self.assertLessEqual(left, 20)
         q.join()
+
+    def test_each_who_joins_is_woken(self):
+        """By the bell alone: the clock is taken away."""
+        def join(q, ready, joined):
+            q._TICK = None
+            ready.put(1)
+            q.join()
+            joined.put(1)
+
+        for method in METHODS:
+            ctx = chute.get_context(method)
+            q, ready, joined = ctx.JoinableQueue(), ctx.Queue(), ctx.Queue()
+            for n in range(10):
+                q.put(n)
+                copy = pickle.loads(chute.reduction.ForkingPickler.dumps(q))
+                crew = [in_thread(join, x, ready, joined) for x in (q, copy)]
+                if method == "fork":
+                    crew += [start(join, q, ready, joined) for _ in range(2)]
+                for _ in crew:
+                    ready.get(timeout=LONG)
+                q.get()
+                q.task_done()
+                for _ in crew:
+                    joined.get(timeout=LONG)
+                for one in crew:
+                    one.join(LONG)
+
+    def test_a_bell_that_rings_for_nothing(self):
+        """Everything was done with, and then more is put."""
+        q, joined = chute.JoinableQueue(), chute.Queue()
+        q._TICK = None
+        for _ in range(2):
+            q.put(1)
+            q.get()
+            q.task_done()  # rings
+            q.put(2)
+            thread = in_thread(lambda: (q.join(), joined.put(1)))
+            self.assertRaises(Empty, joined.get, timeout=0.05)
+            q.get()
+            q.task_done()
+            joined.get(timeout=LONG)
+            thread.join(LONG)
+
+    def test_items_lost_with_their_consumers(self):
+        def take(q, n, taken):
+            for _ in range(n):
+                q.get()
+            taken.put(1)
+            time.sleep(LONG)
+
+        def take_and_finish(q):
+            q.get()
+            q.task_done()
+
+        q, taken = chute.JoinableQueue(), chute.Queue()
+        put_all(q, range(6))
+        finisher = start(take_and_finish, q)
+        finisher.join(LONG)
+        consumers = [start(take, q, n, taken) for n in (2, 1)]
+        for _ in consumers:
+            taken.get(timeout=LONG)
+        self.assertEqual(q._n_lost(), 0)
+        consumers[0].kill()
+        consumers[0].join(LONG)
+        with self.assertRaisesRegex(chute.LostItems, "^2 taken") as caught:
+            q.join(report_lost=True)
+        self.assertEqual(caught.exception.n, 2)
+        q.task_done()
+        q.task_done()
+        consumers[1].kill()
+        consumers[1].join(LONG)
+        with self.assertRaises(chute.LostItems) as caught:
+            q.join(report_lost=True)
+        self.assertEqual(caught.exception.n, 1)
+        q.task_done()
+        for _ in range(2):
+            q.get()
+            q.task_done()
+        q.join(report_lost=True)
 
     def test_what_was_not_put_is_not_waited_for(self):
         class Lenient(chute.queues.JoinableQueue):

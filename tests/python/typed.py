@@ -25,6 +25,10 @@ a, b = chute.Pipe(duplex=False)
 numbers: "chute.Queue[int]" = chute.Queue(3, memory=1 << 20)
 tasks: "chute.JoinableQueue[str]" = chute.JoinableQueue()
 tasks.task_done(1)  # refused
+try:
+    tasks.join(report_lost=True)
+except chute.LostItems as e:
+    print(e.n + tasks.members()[0]["pid"])
 process = chute.get_context("spawn").Process(target=produce, args=(numbers, a))
 process.start()
 with chute.Pool(2) as pool, chute.Listener() as listener:
