@@ -84,6 +84,11 @@ conformance: ## all of CPython's own tests that concern chute, on chute
 	@scripts/build $(BUILD) --werror
 	@tests/conformance/cpython $(BUILD)
 
+pains: ## what hangs, loses or lies in multiprocessing, beside chute
+	@scripts/setup check
+	@scripts/build $(BUILD) --werror
+	@PYTHONPATH=$(BUILD)/python /usr/bin/python3 tests/python/pains.py --table
+
 differential: build ## a million random objects through CPython and chute
 	@scripts/setup check
 	@/usr/bin/python3 tests/conformance/pickle.py \
