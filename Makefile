@@ -1,6 +1,7 @@
 # The front of the build; Meson does the work. `make help` lists the targets.
 
 BUILD := build
+BENCH :=
 OBJECTS := 1000000
 SECONDS := 120
 HOURS := 8
@@ -122,8 +123,12 @@ coverage: ## the branches of src/ that the tests take; fails below 93 %
 	@scripts/build $(BUILD)-coverage --buildtype=debugoptimized -Db_coverage=true
 	@scripts/coverage $(BUILD)-coverage
 
-bench: bench-codec ## measure against pipe(2), and the codec against CPython's
-	@$(BUILD)-bench/bench/throughput
+bench: bench-build ## measure queues beside their peers: BENCH="--quick --peers chute"
+	@/usr/bin/python3 bench/compare.py $(BUILD)-bench/bench/measure $(BENCH)
+
+bench-build:
+	@scripts/setup bench
+	@scripts/build $(BUILD)-bench --buildtype=release
 
 bench-codec: ## measure the codec alone
 	@scripts/setup
