@@ -188,6 +188,12 @@ int queues_complain(const char *name, int r)
                         "container): use it from there, or start this one with "
                         "the same (docker run --pid=container:OTHER)",
                         name);
+    case CHUTE_ENETNS:
+        return complain(
+            "queue '%s': a program waits for it by a descriptor, in "
+            "another network namespace (another container): use it "
+            "from there, or start one of them in the other's",
+            name);
     case CHUTE_EMSGSIZE:
         return complain("queue '%s': the message takes more than the queue's "
                         "memory; 'chute create --memory' sets it",

@@ -55,7 +55,9 @@ extern "C" {
     X(ESYNTAX, -4108, "not a Python literal")                                  \
     X(EOVERSIZE, -4110, "the peer announces more than max_message allows")     \
     X(EAUTH, -4111, "one of the two sides does not know the other's key")      \
-    X(EDIGEST, -4112, "the peer knows HMAC-MD5 only: CHUTE_MD5 would allow it")
+    X(EDIGEST, -4112,                                                          \
+      "the peer knows HMAC-MD5 only: CHUTE_MD5 would allow it")                \
+    X(ENETNS, -4113, "one who waits for it is in another network namespace")
 
 enum {
 #define CHUTE_ERROR_(name, value, text) CHUTE_##name = (value),

@@ -17,7 +17,7 @@
  *
  *                  put   get   qsize  close  free
  *          put      -     -      -      -     X
- *          get      -     -      -      -     X     (peek, too)
+ *          get      -     -      -      -     X     (peek and wait_fd, too)
  *          close    -     -      -      -     X
  */
 #ifndef CHUTE_QUEUE_H
@@ -204,6 +204,31 @@ CHUTE_API int chute_queue_full(chute_queue *queue);
  * is left, then give CHUTE_EOF. Closing a closed queue does nothing.
  * Blocks: for a put that is copying at that moment. */
 CHUTE_API int chute_queue_close(chute_queue *queue);
+
+/* A descriptor by which to wait for the queue among other things (chute_wait,
+ * poll, select, epoll): readable while a get would not block, that is, while an
+ * item is there or the queue is closed. No item waits behind an unreadable one,
+ * whoever is killed when. It can be readable though nothing is there: another
+ * process has taken the item, or a putter has failed or died just before he would
+ * have put it. A get of this process by this handle that finds nothing, or takes
+ * the last item, makes it exact, and so does this call; so wait, and then get
+ * with CHUTE_NOWAIT. Level-triggered: what EPOLLET reports need not be all.
+ *
+ * Each handle of each process has one, made by the first call, for all threads.
+ * Up to 64 can be asked for one queue; more are CHUTE_EAGAIN. It is a socket; who
+ * reads it, or writes to it, may miss items.
+ *
+ * While somebody waits, the put that ends his wait, and close, make a system call
+ * to tell him. Where the system refuses that, they fail, and nothing was put or
+ * closed: CHUTE_EMFILE, CHUTE_ENOMEM, CHUTE_EACCES, -EPERM (rules of security),
+ * CHUTE_ENETNS (he waits in another network namespace).
+ * Blocks: for a put that is copying at that moment.
+ * Ownership: the descriptor is the queue's, and goes with chute_queue_free; it is
+ * close-on-exec.
+ * Errors: CHUTE_EAGAIN, CHUTE_EMFILE, CHUTE_ENOMEM; and those of put.
+ * Fork: the child inherits its parent's, which tells the parent's handle; it
+ * calls this for its own, which takes the place of the inherited one. */
+CHUTE_API int chute_queue_wait_fd(chute_queue *queue);
 
 struct chute_queue_stats {
     uint64_t size;     /* set by the caller: sizeof(struct chute_queue_stats) */

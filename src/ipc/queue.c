@@ -450,6 +450,7 @@ static int get(struct get_call *call, struct ring_get_batch *batch)
     if (taken && ring_count(state) == batch->n_done &&
         region_is_excess(chain) && ring_is_empty(chain, &state))
         give_back(queue);
+    queue_hush(queue, r, &call->patience);
     return r;
 }
 
@@ -605,13 +606,18 @@ int chute_queue_close(chute_queue *queue)
         return r;
     struct region_chain *chain = &queue->chain;
     struct shm_queue *shm = chain->shm;
-    r = lock_take(&shm->put_lock, PLAT_NEVER, queue->interruptible);
+    r = lock_take_guarded(&shm->put_lock, &chain->put.guard, PLAT_NEVER,
+                          queue->interruptible);
     if (r < 0)
         return r;
     if (r == LOCK_DIED)
         region_mend(chain);
-    ring_close(chain);
-    lock_drop(&shm->put_lock);
+    r = bell_ring(shm, &chain->bell);
+    if (r == 0)
+        ring_close(chain);
+    lock_drop_guarded(&shm->put_lock, &chain->put.guard);
+    if (r < 0)
+        return r;
     event_wake(&shm->items, EVENT_ALL);
     event_wake(&shm->space, EVENT_ALL);
     return 0;

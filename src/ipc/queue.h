@@ -4,6 +4,7 @@
  *     queue-name.c   opens, makes, lists, unlinks those with names
  *     queue.c        puts and gets
  *     queue-look.c   looks: counts, statistics, members
+ *     queue-watch.c  waits by a descriptor
  */
 #ifndef IPC_QUEUE_H
 #define IPC_QUEUE_H
@@ -12,6 +13,7 @@
 
 #include "chute/queue.h"
 #include "shm/member.h"
+#include "shm/patience.h"
 #include "shm/region.h"
 
 struct chute_queue {
@@ -42,5 +44,17 @@ int queue_enter_member(chute_queue *queue, struct shm_member **ret_member);
 
 /* Whoever is leaving gives the place in the table back. */
 void queue_leave(chute_queue *queue);
+
+/* A get ends, with r: where this process has a bell and nothing is left to get,
+ * silence it. */
+void queue_hush_bell(chute_queue *queue, int r,
+                     const struct patience *patience);
+
+static inline void queue_hush(chute_queue *queue, int r,
+                              const struct patience *patience)
+{
+    if (bell_hangs(&queue->chain.bell))
+        queue_hush_bell(queue, r, patience);
+}
 
 #endif

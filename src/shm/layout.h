@@ -121,6 +121,26 @@ struct shm_member {
 
 #define SHM_N_MEMBERS 128
 
+/* -- a bell: who waits for the queue by a descriptor (bell.c) -----------------
+ *
+ * field          written by     under      a dead writer leaves
+ * name           the watcher,   put_lock   a bell that nobody hears: who rings
+ *                who rings                 it, or needs the place, takes it down
+ * who            the watcher    put_lock   garbage, where name is 0; or the same
+ * net_namespace  the watcher    put_lock   the same
+ *
+ * name is the number in the name of his socket, 0 a free place; who is as in
+ * shm_member, net_namespace (an inode number) where the name is known. A watcher
+ * who leaves sets his own name to 0 without the lock.
+ */
+struct shm_bell {
+    _Atomic uint64_t name;
+    _Atomic uint64_t who;
+    _Atomic uint64_t net_namespace;
+};
+
+#define SHM_N_BELLS 64 /* as there are bits in `silent` */
+
 /* -- the queue (ring.c, region.c) -------------------------------------------
  *
  * A commit word, T (tail) or H (head): {seq:32 high, pos:32 low}. seq counts
@@ -135,6 +155,10 @@ struct shm_member {
  * max_units  creator         const
  * put_lock   putters         itself     see shm_lock
  * put        putters         put_lock   see shm_totals
+ * silent     putters,        put_lock   a bit that is on though the bell has
+ *            watchers                   been rung: it will be once more. Bit i:
+ *                                       bell[i] has to be rung before there is
+ *                                       an item, or the end
  * tail       putters         put_lock   the state before or after
  * get_lock   getters         itself     see shm_lock
  * got        getters         get_lock   see shm_totals
@@ -155,6 +179,7 @@ struct shm_member {
  *                                       first..last names
  * n_gone     who strikes members off    a count one short: how many ended
  *                            atomics    without leaving
+ * bell[]     watchers                   see shm_bell
  * member[]   each its own               see shm_member
  *
  * Region r is in slot r % SHM_N_REGIONS. Memory beyond the end of region `last`
@@ -183,6 +208,7 @@ struct shm_queue {
 
     _Alignas(SHM_APART) struct shm_lock put_lock;
     struct shm_totals put;
+    _Atomic uint64_t silent;
     _Alignas(SHM_APART) _Atomic uint64_t tail;
     _Alignas(SHM_APART) struct shm_lock get_lock;
     struct shm_totals got;
@@ -195,6 +221,7 @@ struct shm_queue {
     _Alignas(SHM_APART) _Atomic uint32_t first;
     _Alignas(SHM_APART) struct shm_region region[SHM_N_REGIONS];
     _Alignas(SHM_APART) _Atomic uint64_t n_gone;
+    _Alignas(SHM_APART) struct shm_bell bell[SHM_N_BELLS];
     struct shm_member member[SHM_N_MEMBERS];
 };
 
@@ -210,7 +237,8 @@ typedef _Atomic int64_t shm_put_at;
 _Static_assert(sizeof(shm_record) == SHM_UNIT, "one unit");
 _Static_assert(sizeof(shm_put_at) == SHM_UNIT, "one unit");
 _Static_assert(sizeof(struct shm_region) == 16, "no padding");
-_Static_assert(sizeof(struct shm_lock) + sizeof(struct shm_totals) <= 64,
+_Static_assert(offsetof(struct shm_queue, silent) + sizeof(uint64_t) <=
+                   offsetof(struct shm_queue, put_lock) + 64,
                "a side's own line");
 _Static_assert(offsetof(struct shm_queue, member) <= 4096, "fits a page");
 _Static_assert(sizeof(struct shm_queue) <= 32768, "fits the first block");

@@ -33,7 +33,7 @@ static uint64_t who_of(pid_t pid)
     return child_birth(pid) << 32 | (uint32_t)pid;
 }
 
-static bool is_alive(uint64_t who)
+bool member_lives(uint64_t who)
 {
     pid_t pid = (pid_t)member_pid(who);
 
@@ -42,6 +42,11 @@ static bool is_alive(uint64_t who)
     uint64_t now = who_of(pid);
     /* A birth of 0 is one that could not be told. */
     return now == who || now >> 32 == 0 || who >> 32 == 0;
+}
+
+uint64_t member_self(void)
+{
+    return who_of(getpid());
 }
 
 static void write_program(struct shm_member *member)
@@ -87,7 +92,7 @@ bool member_is_there(struct shm_queue *shm, uint32_t place)
 
     if (who == 0)
         return false;
-    if (is_alive(who))
+    if (member_lives(who))
         return true;
     /* Of those who find him dead one counts. */
     if (atomic_compare_exchange_strong_explicit(
@@ -98,7 +103,7 @@ bool member_is_there(struct shm_queue *shm, uint32_t place)
 
 uint32_t member_join(struct shm_queue *shm)
 {
-    uint64_t mine = who_of(getpid());
+    uint64_t mine = member_self();
 
     for (uint32_t i = 0; i < SHM_N_MEMBERS; i++)
         if (claim(&shm->member[i], mine))

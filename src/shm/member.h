@@ -18,6 +18,10 @@ void member_leave(struct shm_queue *shm, uint32_t place);
  * counted. */
 bool member_is_there(struct shm_queue *shm, uint32_t place);
 
+/* What `who` is of the calling process; and whether that of another still runs. */
+uint64_t member_self(void);
+bool member_lives(uint64_t who);
+
 /* The process id in `who`. */
 static inline uint32_t member_pid(uint64_t who)
 {

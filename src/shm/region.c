@@ -442,7 +442,8 @@ static int make(struct region_chain *chain, int fd, uint32_t maxsize,
     int r = 0;
     const struct plat_self *self = plat_self(&r);
 
-    *chain = (struct region_chain){.fd = fd, .named = fd >= 0};
+    *chain =
+        (struct region_chain){.fd = fd, .named = fd >= 0, .bell = BELL_NONE};
     set_limits(chain, maxsize, max_units);
     if (self)
         chain->pid_namespace = self->pid_namespace;
@@ -487,7 +488,8 @@ int region_chain_attach(struct region_chain *chain, int fd, bool named)
                                    .fd = fd,
                                    .named = named,
                                    .pid_namespace = self->pid_namespace,
-                                   .map_len = sizeof *chain->shm};
+                                   .map_len = sizeof *chain->shm,
+                                   .bell = BELL_NONE};
     uint32_t maxsize =
         atomic_load_explicit(&chain->shm->maxsize, memory_order_relaxed);
     uint32_t max_units =
@@ -505,8 +507,10 @@ void region_chain_free(struct region_chain *chain)
 {
     view_free(atomic_load_explicit(&chain->put.view, memory_order_relaxed));
     view_free(atomic_load_explicit(&chain->get.view, memory_order_relaxed));
-    if (chain->shm)
+    if (chain->shm) {
+        bell_free(chain->shm, &chain->bell);
         plat_unmap(chain->shm, chain->map_len);
+    }
     if (chain->fd >= 0)
         plat_close(chain->fd);
 }

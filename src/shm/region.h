@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shm/bell.h"
 #include "shm/layout.h"
 #include "shm/lock.h"
 
@@ -47,6 +48,7 @@ struct region_chain {
     size_t map_len;
     struct region_side put;
     struct region_side get;
+    struct bell bell; /* under put_lock */
 };
 
 /* Make the memory of a new queue: header and region 0. maxsize 0: no limit. */

@@ -452,6 +452,8 @@ int ring_put(struct region_chain *chain, struct ring_put_batch *batch,
     *ret_state = room.state;
     if (r == 0)
         r = write_items(&room, batch, deadline, &tail);
+    if (r == 0)
+        r = bell_ring(shm, &chain->bell);
     if (r != 0)
         return r;
     mark(&shm->put, room.state.tail, tail);

@@ -160,6 +160,7 @@ static void run_round(unsigned n)
     /* Little memory, so that growing to whatever the table says is cheap. */
     CHECK_OK(chute_queue_new(
         &round.q, CHUTE_OPTIONS(chute_queue_options, .memory = 8 << 20)));
+    CHECK(chute_queue_wait_fd(round.q) >= 0);
     round.end = plat_now() + CHUTE_MS(ROUND_MS);
     pid_t pid = fork();
     CHECK(pid >= 0);

@@ -64,7 +64,7 @@ static inline bool is_known(int r)
            r == CHUTE_EMSGSIZE || r == CHUTE_ECLOSED || r == CHUTE_EOF ||
            r == CHUTE_ENOMEM || r == CHUTE_EDEADLK || r == CHUTE_EPICKLE ||
            r == CHUTE_ENOTPLAIN || r == CHUTE_ELIMIT || r == CHUTE_ECYCLE ||
-           r == -EFBIG;
+           r == CHUTE_ENETNS || r == -EFBIG;
 }
 
 #endif

@@ -58,6 +58,7 @@ TEST(private_codes_keep_their_numbers)
     CHECK_EQ(CHUTE_EOVERSIZE, -4110);
     CHECK_EQ(CHUTE_EAUTH, -4111);
     CHECK_EQ(CHUTE_EDIGEST, -4112);
+    CHECK_EQ(CHUTE_ENETNS, -4113);
 }
 
 TEST(errno_values_are_negated_and_the_rest_is_out_of_their_range)

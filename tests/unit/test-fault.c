@@ -10,6 +10,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -167,6 +168,53 @@ TEST_TIMEOUT(the_life_of_a_queue, 240)
         TRY(chute_queue_new(&q, NULL));
         use_queue(q);
         CHECK(!chute_queue_free(q));
+    }
+}
+
+static bool is_readable(int fd)
+{
+    return poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0) == 1;
+}
+
+/* What a bell is after it was rung; not if the system is said to have said that
+ * it was rung already. */
+static bool is_rung(int fd)
+{
+    return is_readable(fd) ||
+           (fault_fired() && strcmp(fault_site(), "sendmsg") == 0 &&
+            (fault_error() == EAGAIN || fault_error() == EPIPE));
+}
+
+/* And after it was hushed, unless that was refused. */
+static bool is_hushed(int fd)
+{
+    return !is_readable(fd) ||
+           (fault_fired() && strcmp(fault_site(), "recvmsg") == 0);
+}
+
+/* Two who watch: a put tells both, or fails. */
+TEST_TIMEOUT(waiting_for_a_queue_by_a_descriptor, 240)
+{
+    FAULT_LOOP (n) {
+        chute_queue *q = NULL, *other = NULL;
+        char c = 0;
+        size_t len;
+        int fds[2] = {-1, -1};
+
+        TRY(chute_queue_new(&q, NULL));
+        int copy = dup(chute_queue_fd(q));
+        TRY(chute_queue_of_fd(&other, copy, NULL));
+        TRY(fds[0] = chute_queue_wait_fd(q));
+        TRY(fds[1] = chute_queue_wait_fd(other));
+        TRY(chute_queue_put_bytes(q, "x", 1, 0));
+        CHECK(is_rung(fds[0]) && is_rung(fds[1]));
+        TRY(chute_queue_get_bytes(q, &c, 1, &len, 0));
+        CHECK_EQ(c, 'x');
+        CHECK(is_hushed(fds[0]));
+        TRY(chute_queue_close(q));
+        CHECK(is_rung(fds[0]) && is_rung(fds[1]));
+        chute_queue_free(other);
+        chute_queue_free(q);
     }
 }
 

@@ -391,6 +391,7 @@ static void use_queue(chute_queue *q)
     CHECK_OK(chute_queue_member(q, &place, &member));
     CHECK_EQ(chute_queue_empty(q), 1);
     CHECK_EQ(chute_queue_full(q), 0);
+    CHECK(chute_queue_wait_fd(q) >= 0);
     CHECK_OK(chute_queue_put_bytes(q, large, 1, 0));
     CHECK_OK(chute_queue_stat(q, &stats));
     CHECK_OK(chute_queue_close(q));
