@@ -123,11 +123,28 @@ coverage: ## the branches of src/ that the tests take; fails below 93 %
 	@scripts/build $(BUILD)-coverage --buildtype=debugoptimized -Db_coverage=true
 	@scripts/coverage $(BUILD)-coverage
 
-bench: bench-build ## measure queues beside their peers: BENCH="--quick --peers chute"
+bench: bench-build ## measure beside all peers; BENCH="--quick --peers chute,boost" a part
 	@/usr/bin/python3 bench/compare.py $(BUILD)-bench/bench/measure $(BENCH)
+	@$(if $(BENCH),,$(MAKE) -s bench-codec bench-python)
+
+bench-goals: bench-build ## the workloads that have a goal: which are met
+	@PYTHONPATH=$(BUILD)-bench/python /usr/bin/python3 bench/goals.py \
+		$(BUILD)-bench/bench/measure $(BENCH)
+
+performance: bench-build ## measure all, and make PERFORMANCE.md and docs/ anew
+	@/usr/bin/python3 bench/compare.py $(BUILD)-bench/bench/measure $(BENCH) \
+		--json $(BUILD)-bench/figures.json
+	@PYTHONPATH=$(BUILD)-bench/python /usr/bin/python3 bench/python.py \
+		--json $(BUILD)-bench/python.json
+	@$(MAKE) -s plots
+
+plots: ## make PERFORMANCE.md and docs/ anew of what was measured last
+	@scripts/setup bench
+	@/usr/bin/python3 bench/plots.py $(BUILD)-bench/figures.json \
+		$(wildcard $(BUILD)-bench/python.json)
 
 bench-build:
-	@scripts/setup bench
+	@scripts/setup bench bench-python
 	@scripts/build $(BUILD)-bench --buildtype=release
 
 bench-codec: ## measure the codec alone

@@ -38,16 +38,9 @@ def parsed(argv):
                         help="only these: " + " ".join(runs.WORKLOADS)
                         + "; 1x1 or trip is all that begin so")
     parser.add_argument("--peers", metavar="A,B", help="only these")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.3, help="of each run")
-    parser.add_argument("--idle-seconds", type=float, default=10)
-    parser.add_argument("--quick", action="store_true",
-                        help="one short round, to see that it works")
+    runs.add_options(parser)
     parser.add_argument("--json", metavar="FILE", help="all figures of all rounds")
-    options = parser.parse_args(argv)
-    if options.quick:
-        options.rounds, options.seconds, options.idle_seconds = 1, 0.05, 1
-    return options
+    return runs.complete(parser.parse_args(argv))
 
 
 def main():
@@ -62,7 +55,7 @@ def main():
     print(f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, "
           f"{machine['date']}; load before {machine['load_before']}; "
           f"medians of {options.rounds} x {options.seconds} s")
-    for table in tables.tables(results):
+    for _, *table in tables.tables(results):
         print("\n" + tables.plain(*table))
     print()
     for reason, where in tables.left_out(results).items():

@@ -16,7 +16,7 @@ import sys
 import time
 
 SIZES = [8, 64, 1024, 16 << 10, 256 << 10, 1 << 20]
-PLACES = ["other", "same", "free"]
+PLACES = {"other": "on two processors", "same": "on one", "free": "placed freely"}
 
 # Those that show one thing only; the others take part in all.
 ONLY_RATES = {"chute-many", "raw-ring-uncopied", "chute-uncopied"}
@@ -149,6 +149,21 @@ def run(measure, workloads, peers, rounds, seconds, idle_seconds):
             results[workload.name] = idle(measure, workload, waiting, idle_seconds)
     progress.end()
     return results
+
+
+def add_options(parser):
+    """How long to measure."""
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.3, help="of each run")
+    parser.add_argument("--idle-seconds", type=float, default=10)
+    parser.add_argument("--quick", action="store_true",
+                        help="one short round, to see that it works")
+
+
+def complete(options):
+    if options.quick:
+        options.rounds, options.seconds, options.idle_seconds = 1, 0.05, 1
+    return options
 
 
 def failures(results):

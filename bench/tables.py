@@ -11,38 +11,34 @@ def readable(n):
     return f"{n:.2g}"
 
 
-def cell(figures, key, show):
-    if figures is None:
-        return ""
-    if "failed" in figures:
+def cell(figures, keys, show):
+    """One figure, or several: p50 / p99 / p99.9."""
+    if figures and "failed" in figures:
         return "failed"
-    return show(figures[key]) if key in figures else "-"
+    if not figures or keys[0] not in figures:
+        return "-"
+    return " / ".join(show(figures[key]) for key in keys)
 
 
-def table_of(results, workloads, head, columns):
-    """(head, rows): the peers that have a figure, the best first column first.
-    A column is (title, workload, key, how to show it)."""
+def table_of(results, head, columns):
+    """(head, rows): the peers that have a figure, the best in the column that is
+    called first. A column is (title, workload, keys, how to show a figure)."""
     columns = [c for c in columns if c[1] in results]
-    if not columns:
-        return None
-    peers = {p: None for c in columns for p in results[c[1]]}
-
-    def has_any(peer):
-        return any(key in results[w].get(peer, {}) or
-                   "failed" in results[w].get(peer, {}) for _, w, key, _ in columns)
+    peers = {p: None for _, workload, keys, _ in columns
+             for p, figures in results[workload].items()
+             if "failed" in figures or keys[0] in figures}
 
     def rank(peer):
-        """By the column with which the table is about."""
-        _, w, key, _ = columns[min(workloads, len(columns) - 1)]
-        figure = results[w].get(peer, {}).get(key)
-        if figure is None:
-            return float("inf")
-        return -figure if key == "rate" else figure
+        """Where there is no figure in the first column, by the next, and last."""
+        figures = [results[workload].get(peer, {}).get(keys[0])
+                   for _, workload, keys, _ in columns]
+        return [(f is None, f and (-f if columns[i][2][0] == "rate" else f))
+                for i, f in enumerate(figures)]
 
-    rows = [[p] + [cell(results[w].get(p), key, show)
-                   for _, w, key, show in columns]
-            for p in sorted(filter(has_any, peers), key=rank)]
-    return [head] + [c[0] for c in columns], rows
+    rows = [[peer] + [cell(results[workload].get(peer), keys, show)
+                      for _, workload, keys, show in columns]
+            for peer in sorted(peers, key=rank)]
+    return ([head] + [c[0] for c in columns], rows) if rows else None
 
 
 def name_of(size):
@@ -53,38 +49,36 @@ def name_of(size):
 
 
 def microseconds(x):
-    return f"{x:.3g}" if x < 1000 else f"{x:.0f}"
+    return f"{x:#.3g}".rstrip(".") if x < 999.5 else f"{x:.0f}"
 
 
 def tables(results):
-    """(title, head, rows) of each table that there are figures for."""
+    """(name, title, head, rows) of each table that there are figures for."""
     pairs = [w for w in WORKLOADS.values() if w.kind == "pair"]
     many = [w for w in WORKLOADS.values() if w.kind == "many"]
+    small = [w for w in pairs + many if w.name.endswith(":64")]
     made = [
-        ("One putter, one getter, on two processors: messages a second",
-         table_of(results, 1, "bytes", [
-             (name_of(w.arguments[1]), w.name, "rate", readable) for w in pairs])),
-        ("Many putters x getters, 64 bytes: messages a second",
-         table_of(results, 1, "", [
-             (w.name.split(":")[0], w.name, "rate", readable) for w in many])),
-        ("Processor time of both sides: us for a message, seconds for a million",
-         table_of(results, 1, "", [
-             (w.name, w.name, "cpu_us", microseconds)
-             for w in pairs + many if w.name.endswith(":64")
-             or w.name == "1x1:1048576"])),
-        ("Round trip of 64 bytes, us: p50 / p99 / p99.9",
-         table_of(results, 0, "", [
-             (f"{place} {title}", f"trip:{place}", key, microseconds)
-             for place in PLACES
-             for title, key in (("p50", "p50"), ("p99", "p99"),
-                                ("p99.9", "p999"))])),
-        ("Values: [42, None, 'hello'] a second",
-         table_of(results, 0, "", [("values", "value", "rate", readable)])),
-        ("A getter that waits: percent of a processor",
-         table_of(results, 0, "", [
-             ("idle", "idle", "idle_percent", lambda x: f"{x:.3f}")])),
+        ("one-to-one", "One putter, one getter, on two processors: messages a second",
+         table_of(results, "bytes", [
+             (name_of(w.arguments[1]), w.name, ["rate"], readable) for w in pairs])),
+        ("many-to-many", "Putters x getters, 64 bytes: messages a second",
+         table_of(results, "", [
+             (w.name.split(":")[0], w.name, ["rate"], readable) for w in many])),
+        ("round-trip", "Round trip of 64 bytes, us: p50 / p99 / p99.9",
+         table_of(results, "", [
+             (where, f"trip:{place}", ["p50", "p99", "p999"], microseconds)
+             for place, where in PLACES.items()])),
+        ("processor-time", "Processor time of both sides, 64 bytes: us for a message, "
+         "or seconds for a million",
+         table_of(results, "", [
+             (w.name.split(":")[0], w.name, ["cpu_us"], microseconds) for w in small])),
+        ("idle", "A getter that waits: percent of a processor",
+         table_of(results, "", [
+             ("idle", "idle", ["idle_percent"], lambda x: f"{x:.3f}")])),
+        ("values", "[42, None, 'hello']: values a second",
+         table_of(results, "", [("C", "value", ["rate"], readable)])),
     ]
-    return [(title, *table) for title, table in made if table]
+    return [(name, title, *table) for name, title, table in made if table]
 
 
 def plain(title, head, rows):
@@ -96,11 +90,16 @@ def plain(title, head, rows):
     return "\n".join(lines)
 
 
-def markdown(title, head, rows):
-    lines = [f"**{title}**", "", "| " + " | ".join(head) + " |",
-             "|---" + "|---:" * (len(head) - 1) + "|"]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines)
+def markdown(title, head, rows, n_words=1):
+    """The first n_words columns are words, the others figures."""
+    sides = ["---" if i < n_words else "---:" for i in range(len(head))]
+    lines = [f"**{title}**", ""] if title else []
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in [
+        head, sides, *([bold(row[0])] + row[1:] for row in rows)]])
+
+
+def bold(name):
+    return f"**{name}**" if name.startswith("chute") else name
 
 
 def left_out(results):
