@@ -40,7 +40,17 @@ struct chute_queue_options {
     uint64_t maxsize; /* items; 0: no limit but memory; at most 2^30 */
     uint64_t memory;  /* bytes; 0: 8 GiB; 4096 .. 8 GiB */
     uint64_t mode;    /* open: of the file, 0: 0600; new: 0 */
+    uint64_t spin_ns; /* see below; at most 1 s, or CHUTE_SPIN_NEVER */
 };
+
+/* How long a call of this handle that has to wait looks again and again before
+ * it sleeps. A sleeper is woken in some microseconds on its own processor, and in
+ * tens on another; who looks sees an item in less than one, and uses up a
+ * processor meanwhile. With 0 it looks for about 10 us, yielding the processor to
+ * whoever wants it; and for up to 100 us if that would have been enough for its
+ * last waits and the process may use more than one processor. Given a time, it
+ * looks so long, always; CHUTE_SPIN_NEVER: it sleeps at once. */
+#define CHUTE_SPIN_NEVER UINT64_MAX
 
 /* Make a nameless queue, for this process and its children.
  *

@@ -18,7 +18,7 @@
 
 #include "chute/conn.h"
 #include "ipc/message.h"
-#include "ipc/spin.h"
+#include "plat/spin.h"
 #include "plat/io.h"
 #include "shm/layout.h"
 #include "shm/lock.h"

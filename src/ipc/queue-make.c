@@ -20,6 +20,8 @@
 #define MIN_MEMORY ((uint64_t)SHM_MIN_UNITS * SHM_UNIT)
 #define MAX_MEMORY ((uint64_t)SHM_MAX_UNITS * SHM_UNIT)
 
+#define MAX_SPIN_NS ((uint64_t)CHUTE_SEC(1))
+
 _Static_assert(MIN_MEMORY == 4096 && MAX_MEMORY == UINT64_C(8) << 30,
                "as the header says");
 
@@ -33,6 +35,8 @@ int queue_options(struct chute_queue_options *options,
     if (options->maxsize > SHM_MAX_ITEMS || options->memory > MAX_MEMORY)
         return fail(CHUTE_EINVAL);
     if (options->memory && options->memory < MIN_MEMORY)
+        return fail(CHUTE_EINVAL);
+    if (options->spin_ns > MAX_SPIN_NS && options->spin_ns != CHUTE_SPIN_NEVER)
         return fail(CHUTE_EINVAL);
     return options_flags(options->flags, flags);
 }
@@ -48,8 +52,14 @@ chute_queue *queue_handle_new(const struct chute_queue_options *options)
 {
     chute_queue *queue = mem_zalloc(sizeof *queue);
 
-    if (queue)
-        queue->interruptible = (options->flags & CHUTE_INTERRUPTIBLE) != 0;
+    if (!queue)
+        return NULL;
+    queue->interruptible = (options->flags & CHUTE_INTERRUPTIBLE) != 0;
+    if (options->spin_ns == CHUTE_SPIN_NEVER)
+        queue->putting.sleeps_at_once = queue->getting.sleeps_at_once = true;
+    else
+        queue->putting.look_ns = queue->getting.look_ns =
+            (int64_t)options->spin_ns;
     return queue;
 }
 

@@ -137,7 +137,7 @@ static int begin_put(struct put_call *call, chute_queue *queue,
     if (r < 0)
         return r;
     return patience_begin(&call->patience, timeout_ns, queue->interruptible,
-                          &call->member->putting);
+                          &queue->putting, &call->member->putting);
 }
 
 static int put_once(struct put_call *call, struct ring_put_batch *batch,
@@ -370,7 +370,7 @@ static int begin_get(struct get_call *call, chute_queue *queue, bool take,
     if (r < 0)
         return r;
     return patience_begin(&call->patience, timeout_ns, queue->interruptible,
-                          &call->member->getting);
+                          &queue->getting, &call->member->getting);
 }
 
 /* Under get_lock. */

@@ -19,6 +19,7 @@
 struct chute_queue {
     struct region_chain chain; /* first: tests reach it by a cast */
     bool interruptible;
+    struct habit putting, getting;
     /* {epoch:32 high, place:32 low}: our place in the table of members, and the
      * process that it is for. Inherited by a child it is nothing. */
     _Atomic uint64_t membership;

@@ -9,7 +9,7 @@
 #include <errno.h>
 
 #include "base/fail.h"
-#include "ipc/spin.h"
+#include "plat/spin.h"
 #include "net/address.h"
 #include "net/auth.h"
 #include "net/options.h"

@@ -48,7 +48,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/options.h"
-#include "ipc/spin.h"
+#include "plat/spin.h"
 #include "net/address.h"
 #include "net/auth.h"
 #include "net/options.h"

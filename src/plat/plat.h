@@ -153,6 +153,18 @@ static inline void plat_pause(void)
 #endif
 }
 
+/* Tell the processor that we are about to write there, wherever it lies: it may
+ * fetch the line from another one's cache meanwhile. */
+static inline void plat_expect_write(const void *at)
+{
+#if defined(__x86_64__)
+    /* What the builtin makes of it without -mprfchw is a read. */
+    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)at));
+#else
+    __builtin_prefetch(at, 1);
+#endif
+}
+
 /* -- waiting on a word in shared memory ------------------------------------ */
 
 /* Sleep while *word is `seen`, across processes. 0: woken, or the word was

@@ -1,12 +1,25 @@
 /* patience.c - how long a call may last, and what it waits for.
  *
  * Getters wait for the tail to move, putters for the head; both for the end.
- * A wait goes through up to three stages:
+ * A wait goes through up to five stages, the first three once a call:
  *
- *     poll    a few pauses, then some yields: a sleeper's wake costs more than
- *             most waits last. Once a call.
- *     sleep   on the event, as event.c has it: arm, look again, sleep, arm.
- *     tick    nobody sleeps longer than that before he looks again.
+ *     pause   half a microsecond without a look, then looks with pauses
+ *     yield   looks, with the processor offered to others in between: a sleeper's
+ *             wake costs more than most waits last
+ *     spin    looks for as long as a wake costs, where that has paid off (spin.c)
+ *     sleep   on the event, as event.c has it: arm, look again, sleep, arm
+ *     tick    nobody sleeps longer than that before he looks again
+ *
+ * Why not look at once? The line of the word that is waited for belongs to the
+ * other side while it writes; a look takes it away, and the other side's next
+ * commit waits until it is back. Two that go hand in hand slow each other down to
+ * the pace of that line. Left alone for the time of some items, the other side
+ * does them at its own pace, and all are taken then without a look (ring.c).
+ *
+ * Pausing helps while the other side runs on another processor. If it shares
+ * ours, it cannot go on until we yield; so a handle whose waits were not over
+ * after a few pauses, N_VAIN times in a row, yields at once, and tries pauses
+ * again only now and then.
  *
  * Where the tick finds that the change had come, and that something is left to
  * do, a wake-up was lost, or is just under way: to us, or to another sleeper who
@@ -27,15 +40,22 @@
  * takes so long, its process is likely to be stopped. */
 #define LOCK_NS INT64_C(1000000000)
 
-/* Polling before the first sleep: so many pauses, then so many yields. */
-#define N_PAUSES 50
-#define N_YIELDS 32
+#define N_PAUSES_UNSEEN 32 /* before the first look */
+#define N_PAUSES        50
+#define N_YIELDS        32
+
+/* After so many waits without success pauses are left out, but for one wait in so
+ * many. */
+#define N_VAIN      4
+#define RETRY_EVERY 64
 
 int patience_begin(struct patience *patience, int64_t timeout_ns,
-                   bool interruptible, struct shm_blocked *blocked)
+                   bool interruptible, struct habit *habit,
+                   struct shm_blocked *blocked)
 {
     *patience = (struct patience){.nowait = timeout_ns == 0,
                                   .interruptible = interruptible,
+                                  .habit = habit,
                                   .blocked = blocked};
     int r = plat_deadline(timeout_ns, &patience->deadline);
 
@@ -57,19 +77,75 @@ static bool has_come(const struct change *change)
            ring_is_closed(change->chain);
 }
 
-static bool poll_for(const struct change *change)
+static bool pause_for(const struct change *change)
 {
+    for (int i = 0; i < N_PAUSES_UNSEEN; i++)
+        plat_pause();
     for (int i = 0; i < N_PAUSES; i++) {
         if (has_come(change))
             return true;
         plat_pause();
     }
+    return false;
+}
+
+static bool pause_if_it_pays(struct habit *habit, const struct change *change)
+{
+    unsigned n_vain =
+        atomic_load_explicit(&habit->n_vain, memory_order_relaxed);
+    bool helps =
+        (n_vain < N_VAIN || n_vain % RETRY_EVERY == 0) && pause_for(change);
+
+    if (!helps || n_vain)
+        atomic_store_explicit(&habit->n_vain, helps ? 0 : n_vain + 1,
+                              memory_order_relaxed);
+    return helps;
+}
+
+static bool yield_for(const struct change *change)
+{
     for (int i = 0; i < N_YIELDS; i++) {
         if (has_come(change))
             return true;
         plat_yield();
     }
     return false;
+}
+
+static bool spin_for(struct patience *patience, const struct change *change)
+{
+    while (spin_again(&patience->habit->spin, &patience->spin_wait,
+                      patience->deadline))
+        if (has_come(change))
+            return true;
+    return false;
+}
+
+/* As long as the caller has said. */
+static bool look_for(const struct change *change, int64_t look_ns)
+{
+    int64_t end = plat_now() + look_ns;
+
+    do {
+        if (has_come(change))
+            return true;
+        plat_yield();
+    } while (!plat_expired(end));
+    return false;
+}
+
+/* All that is done before the first sleep. */
+static bool poll_for(struct patience *patience, const struct change *change)
+{
+    struct habit *habit = patience->habit;
+
+    if (habit->sleeps_at_once)
+        return false;
+    if (pause_if_it_pays(habit, change))
+        return true;
+    if (habit->look_ns)
+        return look_for(change, habit->look_ns);
+    return yield_for(change) || spin_for(patience, change);
 }
 
 /* For those who look on: that this call waits, and since when. */
@@ -89,6 +165,7 @@ static void write_down(struct patience *patience, struct shm_event *event)
 
 void patience_end(struct patience *patience)
 {
+    spin_learn(&patience->habit->spin, &patience->spin_wait);
     if (!patience->is_blocked)
         return;
     patience->is_blocked = false;
@@ -124,7 +201,7 @@ int patience_wait(struct patience *patience, const struct change *change)
         return -ETIMEDOUT;
     if (!patience->polled) {
         patience->polled = true;
-        if (poll_for(change))
+        if (poll_for(patience, change))
             return 0;
     }
     while (!plat_expired(patience->deadline)) {

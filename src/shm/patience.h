@@ -8,6 +8,17 @@
 
 #include "shm/event.h"
 #include "shm/region.h"
+#include "plat/spin.h"
+
+/* How a handle waits on one side: as it was told to, and as it has learnt. A
+ * guess, shared by its threads. All zero: nothing of either. */
+struct habit {
+    int64_t look_ns;     /* look so long before sleeping; 0: as it pays */
+    bool sleeps_at_once; /* do not look at all */
+    _Atomic unsigned
+        n_vain; /* waits in a row for which pausing was too short */
+    struct spin spin;
+};
 
 /* One call's patience. */
 struct patience {
@@ -18,6 +29,8 @@ struct patience {
     bool nowait;
     bool polled;
     bool slept; /* has used up a wake-up that others may need */
+    struct habit *habit;
+    struct spin_wait spin_wait;
     struct shm_blocked *blocked; /* where to write down that we wait, */
     bool is_blocked;             /* and we have */
 };
@@ -33,7 +46,8 @@ struct change {
 
 /* -EINVAL if the timeout is out of range. */
 int patience_begin(struct patience *patience, int64_t timeout_ns,
-                   bool interruptible, struct shm_blocked *blocked);
+                   bool interruptible, struct habit *habit,
+                   struct shm_blocked *blocked);
 
 /* The call is over: nobody waits any more. */
 void patience_end(struct patience *patience);

@@ -47,6 +47,10 @@
 /* A copy of more than this looks at the clock once in so many bytes. */
 #define STRIDE ((size_t)1 << 20)
 
+/* How far ahead of tail lines are asked for. */
+#define AHEAD_UNITS 32
+#define LINE_UNITS  (64 / SHM_UNIT)
+
 /* How often to look for the oldest item, where it has been taken meanwhile. */
 #define N_LOOKS 8
 
@@ -397,6 +401,15 @@ static int find_room(struct region_chain *chain,
     return r == RING_TIGHT ? grow(chain, n, room) : r;
 }
 
+/* Items that are written were read on another processor, a lap ago. It takes as
+ * long as two puts to get their lines back, and the lock's release waits for it:
+ * so ask for the lines of a later item while this one is written. */
+static void expect_later(const struct region_view *view, uint32_t pos)
+{
+    plat_expect_write(unit_at(view, pos + AHEAD_UNITS));
+    plat_expect_write(unit_at(view, pos + AHEAD_UNITS + LINE_UNITS));
+}
+
 /* The item that will be number seq, at pos. */
 static int write_item(const struct region_view *view, uint32_t seq,
                       uint32_t pos, const struct iovec *item, int64_t now,
@@ -406,6 +419,7 @@ static int write_item(const struct region_view *view, uint32_t seq,
                           word_of(seq, (uint32_t)item->iov_len),
                           memory_order_relaxed);
     atomic_store_explicit(put_at_of(view, pos), now, memory_order_relaxed);
+    expect_later(view, pos);
     return copy_in(view, pos + SHM_ITEM_UNITS, item->iov_base, item->iov_len,
                    deadline);
 }

@@ -80,6 +80,74 @@ TEST(a_timeout_is_waited_for_in_full)
     chute_queue_free(q);
 }
 
+/* -- looking before sleeping ------------------------------------------------ */
+
+static chute_queue *queue_that_spins(uint64_t spin_ns)
+{
+    chute_queue *q;
+
+    CHECK_OK(chute_queue_new(
+        &q, CHUTE_OPTIONS(chute_queue_options, .spin_ns = spin_ns)));
+    return q;
+}
+
+static unsigned vain_waits(chute_queue *q)
+{
+    return atomic_load(&q->getting.n_vain);
+}
+
+TEST(nobody_looks_for_longer_than_a_second)
+{
+    chute_queue *q;
+
+    CHECK_ERR(chute_queue_new(&q, CHUTE_OPTIONS(chute_queue_options,
+                                                .spin_ns = 1000000001)),
+              CHUTE_EINVAL);
+    chute_queue_free(queue_that_spins(CHUTE_SEC(1)));
+    chute_queue_free(queue_that_spins(CHUTE_SPIN_NEVER));
+}
+
+TEST(a_handle_that_never_spins_sleeps_at_once)
+{
+    chute_queue *q = queue_that_spins(CHUTE_SPIN_NEVER);
+
+    CHECK_EQ(get_int(q, CHUTE_MS(1)), CHUTE_ETIMEDOUT);
+    CHECK_EQ(vain_waits(q), 0);
+    chute_queue_free(q);
+}
+
+TEST(pauses_are_tried_less_often_where_they_are_in_vain)
+{
+    chute_queue *q = queue_that_spins(0);
+
+    for (unsigned i = 0; i < 10; i++) {
+        CHECK_EQ(vain_waits(q), i);
+        CHECK_EQ(get_int(q, CHUTE_MS(1)), CHUTE_ETIMEDOUT);
+    }
+    CHECK_OK(put_int(q, 1, CHUTE_NOWAIT));
+    CHECK_EQ(get_int(q, CHUTE_MS(1)), 1);
+    CHECK_EQ(vain_waits(q), 10); /* that was no wait */
+    chute_queue_free(q);
+}
+
+static void put_7_in_a_moment(chute_queue *q);
+
+TEST_TIMEOUT(who_looks_for_a_while_is_woken_all_the_same, SOON)
+{
+    static const uint64_t spin_ns[] = {CHUTE_SPIN_NEVER, 1000, CHUTE_MS(10),
+                                       CHUTE_SEC(1)};
+
+    for (size_t i = 0; i < sizeof spin_ns / sizeof spin_ns[0]; i++) {
+        chute_queue *q = queue_that_spins(spin_ns[i]);
+        pid_t pid = child(put_7_in_a_moment, q);
+        CHECK_EQ(get_int(q, CHUTE_FOREVER), 7);
+        reap(pid, 0);
+        chute_queue_free(q);
+    }
+}
+
+/* -- sleeping, and being woken ---------------------------------------------- */
+
 static void put_7_in_a_moment(chute_queue *q)
 {
     usleep(70000);

@@ -1,7 +1,7 @@
 /* test-spin.c - when a wait looks again at once, and when it sleeps; by a clock
  * of the tests' own.
  */
-#include "ipc/spin.h"
+#include "plat/spin.h"
 #include "plat/plat.h"
 #include "test.h"
 

@@ -32,7 +32,7 @@
  *
  * Proof: tests/unit/test-spin.c; bench/net.py for what it brings.
  */
-#include "ipc/spin.h"
+#include "plat/spin.h"
 #include "plat/plat.h"
 
 #define CREDIT_MIN  2

@@ -1,6 +1,6 @@
 /* spin.h - whether to look again at once, or to sleep. See spin.c. */
-#ifndef IPC_SPIN_H
-#define IPC_SPIN_H
+#ifndef PLAT_SPIN_H
+#define PLAT_SPIN_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
