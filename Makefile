@@ -35,6 +35,12 @@ asan-python: ## the tests of the Python package, under the same
 	@scripts/setup check
 	@tests/python/asan $(BUILD)-asan-python
 
+leaks-python: ## twenty million operations of the Python package: what stays behind
+	@scripts/setup check
+	@scripts/build $(BUILD) --werror
+	@CHUTE_TEST_OPS=20000000 PYTHONPATH=$(BUILD)/python \
+		/usr/bin/python3 tests/python/test_leaks.py
+
 tsan: ## the tests under the thread sanitizer
 	@scripts/setup
 	@scripts/build $(BUILD)-tsan -Db_sanitize=thread -Db_lundef=false

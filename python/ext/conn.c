@@ -215,9 +215,11 @@ static PyObject *conn_send(PyObject *object, PyObject *what)
 
     if (enter_to_send(self) < 0)
         return NULL;
-    int r = ext_message_dump(self->state, what, &message);
+    int r = ext_message_dump(self->state, what, EXT_PICKLE, &message);
     if (r == 0) {
-        r = send_all(self, message.data, message.len);
+        r = ext_message_join(self->state, &message);
+        if (r == 0)
+            r = send_all(self, message.data, message.len);
         ext_message_free(self->state, &message);
     }
     leave(self);
@@ -374,14 +376,13 @@ static PyObject *receive_long_object(struct conn_object *self, size_t len)
     int r;
 
     do {
-        size_t cap = len;
-        void *buffer = ext_buffer_take(self->state, &cap);
-        if (!buffer)
+        struct ext_buffer buffer;
+        if (ext_buffer_take(self->state, len, &buffer) < 0)
             return NULL;
-        r = recv_into(self, buffer, cap, &len);
+        r = recv_into(self, buffer.data, buffer.cap, &len);
         if (r == 0)
-            object = ext_loads(self->state, buffer, len);
-        ext_buffer_give(self->state, buffer, cap);
+            object = ext_loads(self->state, buffer.data, len);
+        ext_buffer_give(self->state, &buffer);
     } while (r == CHUTE_EMSGSIZE);
     return r < 0 ? ext_raise(self->state, r) : object;
 }

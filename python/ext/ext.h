@@ -15,27 +15,36 @@
 
 #include <chute.h>
 
+/* Memory for a message, used more than once. */
+struct ext_buffer {
+    void *data;
+    size_t cap;
+};
+
 /* What the module keeps, once for each interpreter. */
 struct ext_state {
     PyTypeObject *queue_type;
     PyTypeObject *conn_type;
-    PyObject *empty; /* queue.Empty */
-    PyObject *full;  /* queue.Full */
+    PyTypeObject *block_type; /* see split.c */
+    PyObject *empty;          /* queue.Empty */
+    PyObject *full;           /* queue.Full */
     PyObject *shut_down;
     PyObject *buffer_too_short;
-    PyObject *plain_dumps;   /* pickle.dumps */
-    PyObject *forking_dumps; /* ForkingPickler.dumps */
+    PyObject *plain_dumps;     /* pickle.dumps */
+    PyObject *forking_pickler; /* multiprocessing's ForkingPickler, */
+    PyObject *forking_dumps;   /* and its dumps */
+    PyObject *bytes_io;
     PyObject *loads;         /* pickle.loads */
     PyObject *hook_name;     /* "_on_queue_feeder_error" */
-    void *spare;             /* see message.c */
-    size_t spare_cap;
-    uint64_t n_forks; /* how many forks this process is away from the
+    struct ext_buffer spare; /* see message.c */
+    uint64_t n_forks;        /* how many forks this process is away from the
                                 one that loaded the module, and one more */
 };
 
 extern struct PyModuleDef ext_module;
 extern PyType_Spec ext_queue_spec;
 extern PyType_Spec ext_conn_spec;
+extern PyType_Spec ext_block_spec;
 
 /* The state of the module that a type, or a class below it, belongs to; NULL
  * with an exception. */
@@ -96,29 +105,61 @@ PyObject *ext_plain_loads(const void *data, size_t len);
 
 /* -- message.c -------------------------------------------------------------- */
 
-/* A buffer of *cap bytes or more; *cap becomes what it has. NULL with an
- * exception. To be given back. */
-void *ext_buffer_take(struct ext_state *state, size_t *cap);
-void ext_buffer_give(struct ext_state *state, void *buffer, size_t cap);
+/* A buffer of cap bytes or more; -1 with an exception. To be given back, unless `data`
+ * was taken over and set to NULL. */
+int ext_buffer_take(struct ext_state *state, size_t cap,
+                    struct ext_buffer *ret_buffer);
+void ext_buffer_give(struct ext_state *state, struct ext_buffer *buffer);
 
-/* The bytes of an object, for the length of a call. */
+/* An object on its way to be a message. Where its bytes lie in one piece this is
+ * `data`; otherwise they have to be written, and there are `len`. */
 struct ext_message {
     const void *data;
     size_t len;
-    Py_buffer view; /* of what holds them, */
-    void *buffer;   /* or of ext_buffer_take, */
-    size_t cap;
-    char small[2048]; /* or this */
+    Py_buffer view;    /* what holds them, or the large part of them */
+    PyObject *buffers; /* see split.c */
+    size_t n_head;     /* how many of small stand before the large part */
+    struct ext_buffer buffer; /* of ext_message_join */
+    char small[2048];
 };
+
+/* May large buffers stand beside the pickle? */
+enum ext_form { EXT_PICKLE, EXT_SPLIT };
 
 /* -1 with an exception. */
 int ext_message_dump(struct ext_state *state, PyObject *object,
-                     struct ext_message *ret_message);
+                     enum ext_form form, struct ext_message *ret_message);
 void ext_message_free(struct ext_state *state, struct ext_message *message);
 
+/* Write the message to a place of len bytes. */
+void ext_message_write(const struct ext_message *message, void *to);
+
+/* Make it one piece. -1 with an exception. */
+int ext_message_join(struct ext_state *state, struct ext_message *message);
+
 /* The object of a message; NULL with an exception, whose attribute `message` is
- * the message. */
+ * the message. The second may keep the buffer's memory. */
 PyObject *ext_loads(struct ext_state *state, const void *data, size_t len);
+PyObject *ext_buffer_loads(struct ext_state *state, struct ext_buffer *buffer,
+                           size_t len);
+
+/* Add the message to the exception that is set. */
+void ext_keep_message(const void *data, size_t len);
+
+/* -- split.c ---------------------------------------------------------------- */
+
+/* Dump an object that is not plain; if it has no large buffers the message is a
+ * pickle. -1 with an exception. */
+int ext_split_dump(struct ext_state *state, PyObject *object,
+                   struct ext_message *ret_message);
+
+/* ext_message_write, where there are buffers. */
+void ext_split_write(const struct ext_message *message, void *to);
+
+/* Whether a message is such a one; and its object, which takes the memory over, in
+ * any case. */
+bool ext_is_split(const void *data, size_t len);
+PyObject *ext_split_loads(struct ext_state *state, void *memory, size_t len);
 
 /* -- stream.c: descriptors that are no sockets -------------------------------- */
 

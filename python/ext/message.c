@@ -61,59 +61,80 @@ static bool is_plain(PyObject *object, int levels, int *left)
  */
 #define MOST_SPARE ((size_t)8 << 20)
 
-void *ext_buffer_take(struct ext_state *state, size_t *cap)
+int ext_buffer_take(struct ext_state *state, size_t cap,
+                    struct ext_buffer *ret_buffer)
 {
-    if (state->spare_cap >= *cap) {
-        void *spare = state->spare;
-        *cap = state->spare_cap;
-        state->spare = NULL;
-        state->spare_cap = 0;
-        return spare;
+    if (state->spare.cap >= cap) {
+        *ret_buffer = state->spare;
+        state->spare = (struct ext_buffer){.data = NULL};
+        return 0;
     }
-    void *buffer = PyMem_RawMalloc(*cap);
-    return buffer ? buffer : PyErr_NoMemory();
+    ret_buffer->data = PyMem_RawMalloc(cap);
+    ret_buffer->cap = cap;
+    if (ret_buffer->data)
+        return 0;
+    PyErr_NoMemory();
+    return -1;
 }
 
-void ext_buffer_give(struct ext_state *state, void *buffer, size_t cap)
+void ext_buffer_give(struct ext_state *state, struct ext_buffer *buffer)
 {
-    if (cap > MOST_SPARE || cap <= state->spare_cap) {
-        PyMem_RawFree(buffer);
+    if (!buffer->data || buffer->cap > MOST_SPARE ||
+        buffer->cap <= state->spare.cap) {
+        PyMem_RawFree(buffer->data);
         return;
     }
-    PyMem_RawFree(state->spare);
-    state->spare = buffer;
-    state->spare_cap = cap;
+    PyMem_RawFree(state->spare.data);
+    state->spare = *buffer;
 }
 
 /* -- out -------------------------------------------------------------------- */
 
-/* Bytes too large for the short way, in a buffer that has been used before. */
-static int dump_bytes(struct ext_state *state, PyObject *bytes,
-                      struct ext_message *ret_message)
+static void write_number(char *at, uint64_t number, int n)
 {
-    ret_message->cap = (size_t)PyBytes_GET_SIZE(bytes) + 16;
-    ret_message->buffer = ext_buffer_take(state, &ret_message->cap);
-    if (!ret_message->buffer)
+    for (int i = 0; i < n; i++)
+        at[i] = (char)(number >> 8 * i);
+}
+
+/* Bytes, or a bytearray, too large for the short way: where they lie they are the
+ * message's large part, between an opcode with their length and a dot. */
+static int dump_bytes(PyObject *bytes, struct ext_message *ret_message)
+{
+    bool is_bytes = PyBytes_CheckExact(bytes);
+    char *head = ret_message->small;
+
+    if (PyObject_GetBuffer(bytes, &ret_message->view, PyBUF_SIMPLE) < 0)
         return -1;
-    ret_message->data = ret_message->buffer;
-    ret_message->len =
-        ext_plain_dumps(bytes, ret_message->buffer, ret_message->cap);
+    uint64_t len = (uint64_t)ret_message->view.len;
+    memcpy(head,
+           is_bytes ? "\x80\x04"
+                      "B"
+                    : "\x80\x05\x96",
+           3);
+    write_number(head + 3, len, is_bytes ? 4 : 8);
+    ret_message->n_head = is_bytes ? 3 + 4 : 3 + 8;
+    ret_message->len = ret_message->n_head + (size_t)len + 1;
     return 0;
 }
 
-static int dump_any(struct ext_state *state, PyObject *object,
-                    struct ext_message *ret_message)
+static bool is_large_bytes(PyObject *object)
 {
-    int left = MOST_ITEMS;
-    PyObject *dumps = is_plain(object, MOST_LEVELS, &left)
-                          ? state->plain_dumps
-                          : state->forking_dumps;
+    if (PyBytes_CheckExact(object))
+        return (uint64_t)PyBytes_GET_SIZE(object) <= UINT32_MAX;
+    return PyByteArray_CheckExact(object) &&
+           PyByteArray_GET_SIZE(object) >
+               (Py_ssize_t)sizeof(((struct ext_message *)0)->small);
+}
+
+static int dump_by(PyObject *dumps, PyObject *object,
+                   struct ext_message *ret_message)
+{
     PyObject *pickle = PyObject_CallOneArg(dumps, object);
 
     if (!pickle)
         return -1;
     int r = PyObject_GetBuffer(pickle, &ret_message->view, PyBUF_SIMPLE);
-    Py_DECREF(pickle); /* the buffer holds it */
+    Py_DECREF(pickle); /* the view holds it */
     if (r < 0)
         return -1;
     ret_message->data = ret_message->view.buf;
@@ -122,26 +143,61 @@ static int dump_any(struct ext_state *state, PyObject *object,
 }
 
 int ext_message_dump(struct ext_state *state, PyObject *object,
-                     struct ext_message *ret_message)
+                     enum ext_form form, struct ext_message *ret_message)
 {
-    ret_message->view.obj = NULL;
-    ret_message->buffer = NULL;
+    int left = MOST_ITEMS;
+
     ret_message->data = ret_message->small;
+    ret_message->view.obj = NULL;
+    ret_message->buffers = NULL;
+    ret_message->buffer.data = NULL;
     ret_message->len =
         ext_plain_dumps(object, ret_message->small, sizeof ret_message->small);
     if (ret_message->len > 0)
         return 0;
-    if (PyBytes_CheckExact(object) &&
-        (uint64_t)PyBytes_GET_SIZE(object) <= UINT32_MAX)
-        return dump_bytes(state, object, ret_message);
-    return dump_any(state, object, ret_message);
+    ret_message->data = NULL;
+    if (is_large_bytes(object))
+        return dump_bytes(object, ret_message);
+    if (is_plain(object, MOST_LEVELS, &left))
+        return dump_by(state->plain_dumps, object, ret_message);
+    return form == EXT_SPLIT
+               ? ext_split_dump(state, object, ret_message)
+               : dump_by(state->forking_dumps, object, ret_message);
+}
+
+void ext_message_write(const struct ext_message *message, void *to)
+{
+    char *at = to;
+
+    if (message->data) {
+        memcpy(at, message->data, message->len);
+    } else if (message->buffers) {
+        ext_split_write(message, to);
+    } else {
+        memcpy(at, message->small, message->n_head);
+        at += message->n_head;
+        memcpy(at, message->view.buf, (size_t)message->view.len);
+        at[message->view.len] = '.';
+    }
+}
+
+int ext_message_join(struct ext_state *state, struct ext_message *message)
+{
+    if (message->data)
+        return 0;
+    if (ext_buffer_take(state, message->len, &message->buffer) < 0)
+        return -1;
+    ext_message_write(message, message->buffer.data);
+    message->data = message->buffer.data;
+    return 0;
 }
 
 void ext_message_free(struct ext_state *state, struct ext_message *message)
 {
     PyBuffer_Release(&message->view); /* of nothing, perhaps */
-    if (message->buffer)
-        ext_buffer_give(state, message->buffer, message->cap);
+    Py_XDECREF(message->buffers);
+    if (message->buffer.data)
+        ext_buffer_give(state, &message->buffer);
 }
 
 /* -- in --------------------------------------------------------------------- */
@@ -161,7 +217,7 @@ static PyObject *load_any(struct ext_state *state, const void *data, size_t len)
 
 /* A message that is no object has been taken all the same. So that it is not
  * lost, it is the exception's attribute `message`. */
-static void keep_message(const void *data, size_t len)
+void ext_keep_message(const void *data, size_t len)
 {
     PyObject *type, *e, *traceback, *message;
 
@@ -181,6 +237,19 @@ PyObject *ext_loads(struct ext_state *state, const void *data, size_t len)
     if (!object)
         object = load_any(state, data, len);
     if (!object)
-        keep_message(data, len);
+        ext_keep_message(data, len);
     return object;
+}
+
+PyObject *ext_buffer_loads(struct ext_state *state, struct ext_buffer *buffer,
+                           size_t len)
+{
+    if (!ext_is_split(buffer->data, len))
+        return ext_loads(state, buffer->data, len);
+    /* Its views keep no more than it needs. */
+    void *memory = PyMem_RawRealloc(buffer->data, len);
+    if (!memory)
+        memory = buffer->data;
+    buffer->data = NULL;
+    return ext_split_loads(state, memory, len);
 }

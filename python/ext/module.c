@@ -42,25 +42,23 @@ static PyObject *shut_down_of(void)
 
 static int fill(struct ext_state *state)
 {
-    PyObject *pickler;
-
     state->n_forks = 1;
     state->empty = name_of("queue", "Empty");
     state->full = name_of("queue", "Full");
     state->shut_down = shut_down_of();
     state->buffer_too_short = name_of("multiprocessing", "BufferTooShort");
     state->plain_dumps = name_of("pickle", "dumps");
+    state->bytes_io = name_of("io", "BytesIO");
+    state->forking_pickler =
+        name_of("multiprocessing.reduction", "ForkingPickler");
     state->loads = name_of("pickle", "loads");
     state->hook_name = PyUnicode_InternFromString("_on_queue_feeder_error");
     if (!state->empty || !state->full || !state->shut_down ||
         !state->buffer_too_short || !state->plain_dumps || !state->loads ||
-        !state->hook_name)
+        !state->bytes_io || !state->forking_pickler || !state->hook_name)
         return -1;
-    pickler = name_of("multiprocessing.reduction", "ForkingPickler");
-    if (!pickler)
-        return -1;
-    state->forking_dumps = PyObject_GetAttrString(pickler, "dumps");
-    Py_DECREF(pickler);
+    state->forking_dumps =
+        PyObject_GetAttrString(state->forking_pickler, "dumps");
     return state->forking_dumps ? 0 : -1;
 }
 
@@ -81,7 +79,9 @@ static int run(PyObject *module)
         return -1;
     state->queue_type = add_type(module, &ext_queue_spec);
     state->conn_type = add_type(module, &ext_conn_spec);
-    if (!state->queue_type || !state->conn_type)
+    state->block_type =
+        (PyTypeObject *)PyType_FromModuleAndSpec(module, &ext_block_spec, NULL);
+    if (!state->queue_type || !state->conn_type || !state->block_type)
         return -1;
     if (PyModule_AddObjectRef(module, "ShutDown", state->shut_down) < 0)
         return -1;
@@ -94,11 +94,14 @@ static int traverse(PyObject *module, visitproc visit, void *arg)
 
     Py_VISIT(state->queue_type);
     Py_VISIT(state->conn_type);
+    Py_VISIT(state->block_type);
     Py_VISIT(state->empty);
     Py_VISIT(state->full);
     Py_VISIT(state->shut_down);
     Py_VISIT(state->buffer_too_short);
     Py_VISIT(state->plain_dumps);
+    Py_VISIT(state->bytes_io);
+    Py_VISIT(state->forking_pickler);
     Py_VISIT(state->forking_dumps);
     Py_VISIT(state->loads);
     return 0;
@@ -110,11 +113,14 @@ static int clear(PyObject *module)
 
     Py_CLEAR(state->queue_type);
     Py_CLEAR(state->conn_type);
+    Py_CLEAR(state->block_type);
     Py_CLEAR(state->empty);
     Py_CLEAR(state->full);
     Py_CLEAR(state->shut_down);
     Py_CLEAR(state->buffer_too_short);
     Py_CLEAR(state->plain_dumps);
+    Py_CLEAR(state->bytes_io);
+    Py_CLEAR(state->forking_pickler);
     Py_CLEAR(state->forking_dumps);
     Py_CLEAR(state->loads);
     Py_CLEAR(state->hook_name);
@@ -126,7 +132,7 @@ static void free_state(void *module)
     struct ext_state *state = PyModule_GetState(module);
 
     clear(module);
-    PyMem_RawFree(state->spare);
+    PyMem_RawFree(state->spare.data);
 }
 
 static PyObject *forked(PyObject *module, PyObject *Py_UNUSED(none))

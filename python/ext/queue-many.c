@@ -46,11 +46,11 @@ static int add(struct queue_object *self, struct batch *batch, PyObject *object)
 {
     struct ext_message message;
 
-    if (ext_message_dump(self->state, object, &message) < 0)
+    if (ext_message_dump(self->state, object, EXT_SPLIT, &message) < 0)
         return ext_queue_report(self, object);
     int r = make_room(batch, message.len);
     if (r == 0) {
-        memcpy(batch->data + batch->len, message.data, message.len);
+        ext_message_write(&message, batch->data + batch->len);
         batch->len += message.len;
         batch->items[batch->n++].iov_len = message.len;
     }
@@ -172,6 +172,18 @@ static void raise_with(PyObject *errors, PyObject *got)
     PyErr_SetObject((PyObject *)Py_TYPE(first), first);
 }
 
+/* The object of an item, of which nothing may be kept. */
+static PyObject *load(struct ext_state *state, const struct iovec *item)
+{
+    if (!ext_is_split(item->iov_base, item->iov_len))
+        return ext_loads(state, item->iov_base, item->iov_len);
+    void *memory = PyMem_RawMalloc(item->iov_len);
+    if (!memory)
+        return PyErr_NoMemory();
+    memcpy(memory, item->iov_base, item->iov_len);
+    return ext_split_loads(state, memory, item->iov_len);
+}
+
 /* Append the objects of n items to one list, or their exceptions to the other. */
 static int load_each(struct ext_state *state, const struct iovec *items,
                      size_t n, PyObject *list, PyObject *errors)
@@ -179,8 +191,7 @@ static int load_each(struct ext_state *state, const struct iovec *items,
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < n; i++) {
-        PyObject *object =
-            ext_loads(state, items[i].iov_base, items[i].iov_len);
+        PyObject *object = load(state, &items[i]);
         r = object ? PyList_Append(list, object) : keep(errors);
         Py_XDECREF(object);
     }
@@ -229,16 +240,16 @@ static PyObject *get_many(struct queue_object *self, size_t most,
     int r;
 
     do {
-        size_t n = most, cap = need;
-        void *buf = ext_buffer_take(self->state, &cap);
-        if (!buf)
+        size_t n = most;
+        struct ext_buffer buffer;
+        if (ext_buffer_take(self->state, need, &buffer) < 0)
             return NULL;
-        r = get_batch(self, buf, cap, items, &n, timer);
+        r = get_batch(self, buffer.data, buffer.cap, items, &n, timer);
         if (r == 0)
             list = load_all(self->state, items, n);
         else if (r == CHUTE_EMSGSIZE)
             need = items[0].iov_len;
-        ext_buffer_give(self->state, buf, cap);
+        ext_buffer_give(self->state, &buffer);
     } while (r == CHUTE_EMSGSIZE);
     if (r == CHUTE_ETIMEDOUT)
         PyErr_SetNone(self->state->empty);

@@ -189,6 +189,14 @@ static int put(struct queue_object *self, const void *data, size_t len,
     return r < 0 ? -1 : 0;
 }
 
+static int put_message(struct queue_object *self, struct ext_message *message,
+                       const struct ext_timer *timer)
+{
+    int r = ext_message_join(self->state, message);
+
+    return r < 0 ? r : put(self, message->data, message->len, timer);
+}
+
 int ext_queue_report(struct queue_object *self, PyObject *object)
 {
     PyObject *type, *e, *traceback;
@@ -221,10 +229,10 @@ static PyObject *queue_put(PyObject *object, PyObject *const *given,
         ext_queue_enter(self) < 0 ||
         ext_queue_timer(&timer, args[1], args[2]) < 0)
         return NULL;
-    if (ext_message_dump(self->state, args[0], &message) < 0) {
+    if (ext_message_dump(self->state, args[0], EXT_SPLIT, &message) < 0) {
         r = ext_queue_report(self, args[0]);
     } else {
-        r = put(self, message.data, message.len, &timer);
+        r = put_message(self, &message, &timer);
         ext_message_free(self->state, &message);
     }
     return r < 0 ? NULL : Py_NewRef(Py_None);
@@ -272,12 +280,13 @@ static int get_into(struct queue_object *self, void *to, size_t cap,
 }
 
 /* What becomes of an item: an object, or the bytes that it is. */
-typedef PyObject *made(struct ext_state *state, const void *data, size_t len);
+typedef PyObject *made(struct ext_state *state, struct ext_buffer *buffer,
+                       size_t len);
 
-static PyObject *as_bytes(struct ext_state *Py_UNUSED(state), const void *data,
-                          size_t len)
+static PyObject *as_bytes(struct ext_state *Py_UNUSED(state),
+                          struct ext_buffer *buffer, size_t len)
 {
-    return PyBytes_FromStringAndSize(data, (Py_ssize_t)len);
+    return PyBytes_FromStringAndSize(buffer->data, (Py_ssize_t)len);
 }
 
 /* An item of len bytes, which has been seen. As get_into; *ret_object is what it
@@ -289,14 +298,14 @@ static int get_long(struct queue_object *self, size_t len,
     int r;
 
     do {
-        size_t cap = len; /* if somebody takes it, we shall see the next one */
-        void *buffer = ext_buffer_take(self->state, &cap);
-        if (!buffer)
+        struct ext_buffer buffer;
+        /* If somebody takes it, we shall see the next one. */
+        if (ext_buffer_take(self->state, len, &buffer) < 0)
             return 1;
-        r = get_into(self, buffer, cap, &len, timer);
+        r = get_into(self, buffer.data, buffer.cap, &len, timer);
         if (r == 0)
-            *ret_object = make(self->state, buffer, len);
-        ext_buffer_give(self->state, buffer, cap);
+            *ret_object = make(self->state, &buffer, len);
+        ext_buffer_give(self->state, &buffer);
     } while (r == CHUTE_EMSGSIZE);
     return r;
 }
@@ -314,7 +323,9 @@ static PyObject *get(struct queue_object *self, PyObject *const *args,
         return NULL;
     int r = get_into(self, small, sizeof small, &len, &timer);
     if (r == 0)
-        return make(self->state, small, len);
+        return make(self->state,
+                    &(struct ext_buffer){.data = small, .cap = sizeof small},
+                    len);
     if (r == CHUTE_EMSGSIZE)
         r = get_long(self, len, &timer, make, &object);
     if (r == CHUTE_ETIMEDOUT)
@@ -341,7 +352,7 @@ static PyObject *queue_get(PyObject *self, PyObject *const *given,
 
     if (ext_args_take(&get_args, given, n_given, keywords, args) < 0)
         return NULL;
-    return get(cast(self), args, ext_loads);
+    return get(cast(self), args, ext_buffer_loads);
 }
 
 /* -- looking and closing ---------------------------------------------------- */

@@ -14,6 +14,8 @@ import chute
 import tap
 
 N = int(os.environ.get("CHUTE_TEST_OPS", "1000000"))
+# The address sanitizer keeps what is freed for some time.
+KEEPS_FREED = "libasan" in os.environ.get("LD_PRELOAD", "")
 
 
 class Odd:
@@ -23,6 +25,22 @@ class Odd:
 class Broken:
     def __reduce__(self):
         return int, ("no number",)
+
+
+class Samples:
+    """Something with a large buffer."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def __reduce_ex__(self, protocol):
+        return Samples, (pickle.PickleBuffer(self.data),)
+
+
+def pickle_of(x):
+    q = chute.Queue()
+    q.put(x)
+    return q.get_bytes()
 
 
 def n_descriptors():
@@ -56,7 +74,11 @@ class TestLeaks(unittest.TestCase):
         self.assertLess(after[1] - before[1], 20, "objects")
         self.assertEqual(after[2], before[2], "descriptors")
         # A byte for each operation would show; the allocator's own moods do not.
-        self.assertLess(after[3] - before[3], max(n, 1 << 20), "memory")
+        if not KEEPS_FREED:
+            self.assertLess(after[3] - before[3], max(n, 1 << 20), "memory")
+        print(f"# {n} operations: {after[1] - before[1]} objects, "
+              f"{after[2] - before[2]} descriptors, "
+              f"{(after[3] - before[3]) // 1024} KiB more")
 
     def test_put_and_get(self):
         q, x = chute.Queue(), [42, None, "hello", 2**70]
@@ -84,6 +106,24 @@ class TestLeaks(unittest.TestCase):
             q.get_bytes()
 
         self.check(operation, N // 10, x, q)
+
+    def test_buffers_beside_the_pickle(self):
+        q, x = chute.Queue(), Samples(bytearray(70_000))
+        bad = pickle_of(x)[:-1]
+
+        def operation():
+            q.put(x)
+            q.put_many([x])
+            q.get().data[0] = 1
+            q.get_many(1)
+            q.put_bytes(bad)
+            try:
+                q.get()
+            except pickle.UnpicklingError:
+                return
+            raise AssertionError
+
+        self.check(operation, N // 100, q, x, x.data, Samples)
 
     def test_many(self):
         q, x = chute.Queue(), [[42, None, "hello"], 7, b"x" * 3000, Broken()]

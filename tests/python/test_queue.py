@@ -148,7 +148,7 @@ class TestObjects(unittest.TestCase):
         with self.assertRaises(ValueError) as caught:
             q.get()
         self.assertEqual(q.get(), 7)
-        self.assertEqual(caught.exception.message, pickle.dumps(Broken()))
+        self.assertEqual(caught.exception.message, pickle.dumps(Broken(), 5))
 
     def test_its_message_is_not_lost(self):
         """However large, and whatever it comes by."""
@@ -325,7 +325,7 @@ class TestMany(unittest.TestCase):
             q.get_many(5)
         self.assertEqual(caught.exception.got, [1, 2])
         self.assertEqual([(type(e), e.message) for e in caught.exception.others],
-                         [(ValueError, pickle.dumps(Broken())),
+                         [(ValueError, pickle.dumps(Broken(), 5)),
                           (pickle.UnpicklingError, b"no pickle")])
         self.assertTrue(q.empty())
 
