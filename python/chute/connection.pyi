@@ -1,14 +1,17 @@
 from collections.abc import Iterable
 from multiprocessing import connection as _stock
-from socket import socket
-from typing import Any
+from typing import Any, Protocol
 
 from . import _chute
 
 __all__ = ["Client", "Connection", "Listener", "Pipe", "wait"]
 
 _Address = str | tuple[str, int]
-_Waitable = _chute.Connection | _stock.Connection | socket | int
+
+class _WithDescriptor(Protocol):
+    def fileno(self) -> int: ...
+
+_Waitable = _WithDescriptor | int
 
 class Connection(_chute.Connection): ...
 

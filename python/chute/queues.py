@@ -90,6 +90,15 @@ class Queue(_chute.Queue):
         """get(False)"""
         return self.get(False)
 
+    async def aget(self):
+        """get() for asyncio: other tasks run while it waits. A task that is
+        cancelled has taken nothing."""
+        while True:
+            try:
+                return self.get(False)
+            except Empty:
+                await _readable(self.fileno())
+
     def join_thread(self):
         """Return at once: there is no thread, and nothing to wait for."""
         assert self._closed, f"Queue {self!r} not closed"
@@ -114,6 +123,22 @@ class Queue(_chute.Queue):
 
     def _dropped(self):
         """An item was thrown away."""
+
+
+async def _readable(fd):
+    """Wait for a descriptor. By a copy, for a loop has one reader for each, and
+    several tasks may wait at one queue."""
+    import asyncio  # which most who use queues do not
+    loop, fd = asyncio.get_running_loop(), os.dup(fd)
+    try:
+        ready = loop.create_future()
+        loop.add_reader(fd, lambda: ready.done() or ready.set_result(None))
+        try:
+            await ready
+        finally:
+            loop.remove_reader(fd)
+    finally:
+        os.close(fd)
 
 
 def _attach(queue, handle):
@@ -308,6 +333,10 @@ class SimpleQueue:
 
     def empty(self):
         return not self._poll()
+
+    def fileno(self):
+        """The descriptor of the end that receives."""
+        return self._reader.fileno()
 
     def get(self):
         return self._reader.recv()

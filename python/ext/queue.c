@@ -418,6 +418,21 @@ static PyObject *queue_fd(PyObject *self, PyObject *Py_UNUSED(none))
     return PyLong_FromLong(chute_queue_fd(cast(self)->queue));
 }
 
+static PyObject *queue_fileno(PyObject *object, PyObject *Py_UNUSED(none))
+{
+    struct queue_object *self = cast(object);
+    int r;
+
+    if (ext_queue_enter(self) < 0)
+        return NULL;
+    do {
+        Py_BEGIN_ALLOW_THREADS r = chute_queue_wait_fd(self->queue);
+        Py_END_ALLOW_THREADS if (r == CHUTE_EINTR &&
+                                 PyErr_CheckSignals() < 0) return NULL;
+    } while (r == CHUTE_EINTR);
+    return r < 0 ? ext_raise(self->state, r) : PyLong_FromLong(r);
+}
+
 static int take_stats(struct queue_object *self,
                       struct chute_queue_stats *ret_stats)
 {
@@ -540,6 +555,11 @@ static PyMethodDef methods[] = {
     {"close", queue_close, METH_NOARGS,
      "close($self, /)\n--\n\n"
      "Refuse further calls on this object, in this process."},
+    {"fileno", queue_fileno, METH_NOARGS,
+     "fileno($self, /)\n--\n\n"
+     "A descriptor to wait by: readable while an item is there, or the queue\n"
+     "is shut down. It can be readable for nothing, where others get or put\n"
+     "fails; so wait, then get(False), and at Empty wait again."},
     {"_n_put", queue_n_put, METH_NOARGS, "How many items were ever put."},
     {"stat", queue_stat, METH_NOARGS,
      "stat($self, /)\n--\n\nFigures for tests, and whoever is on call."},

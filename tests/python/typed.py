@@ -35,4 +35,9 @@ with chute.Pool(2) as pool, chute.Listener() as listener:
     listener.accept().recv_bytes_into(bytearray(3), offset=1)
     pool.map(str, [consume(numbers)])
 chute.open_queue("name", create=True).put(object())
-chute.wait([a, b], timeout=1)
+chute.wait([a, b, numbers, 0], timeout=1)
+chute.wait(["text"])  # refused
+
+
+async def consume_beside_others(q: "chute.Queue[int]") -> int:
+    return await q.aget() + q.fileno()
