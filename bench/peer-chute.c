@@ -1,5 +1,5 @@
 /* peer-chute.c - chute's own queue, with the defaults of its options but for the
- * bounds, which are everybody's: n_slots items, 16 MiB.
+ * bounds, which are about everybody's: n_slots items, 16 MiB.
  *
  *     chute            put_bytes and get_bytes
  *     chute-many       put_many_bytes and get_many_bytes, 64 at once
@@ -24,7 +24,7 @@ static const char *open_queue(void **ret_channel, const struct shape *shape)
 
     check(chute_queue_new(&queue, CHUTE_OPTIONS(chute_queue_options,
                                                 .maxsize = shape->n_slots,
-                                                .memory = UINT64_C(32) << 20)),
+                                                .memory = UINT64_C(16) << 20)),
           "chute_queue_new");
     *ret_channel = queue;
     return NULL;

@@ -35,6 +35,16 @@ static struct channel *open_pair(int type)
     return c;
 }
 
+static void close_pair(void *channel)
+{
+    struct channel *c = channel;
+
+    close(c->fds[0]);
+    close(c->fds[1]);
+    free(c->frame);
+    free(c);
+}
+
 static void enlarge(const struct channel *c, const struct shape *shape)
 {
     /* The system counts some hundred bytes for each message as well. */
@@ -56,10 +66,13 @@ static const char *open_seqpacket(void **ret_channel, const struct shape *shape)
     socklen_t size_len = sizeof size;
 
     enlarge(c, shape);
-    *ret_channel = c;
     getsockopt(c->fds[0], SOL_SOCKET, SO_SNDBUF, &size, &size_len);
-    return (size_t)size < shape->len + 64 ? "the system's limit for a buffer"
-                                          : NULL;
+    if ((size_t)size < shape->len + 64) {
+        close_pair(c);
+        return "the system's limit for a buffer";
+    }
+    *ret_channel = c;
+    return NULL;
 }
 
 static const char *open_stream(void **ret_channel, const struct shape *shape)
@@ -80,16 +93,6 @@ static const char *open_both_ways(void **ret_channel, const struct shape *shape)
         die("socketpair", "out of memory");
     *ret_channel = c;
     return NULL;
-}
-
-static void close_pair(void *channel)
-{
-    struct channel *c = channel;
-
-    close(c->fds[0]);
-    close(c->fds[1]);
-    free(c->frame);
-    free(c);
 }
 
 static void attach_end(void *channel, enum side side, int index)
