@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 import runs
-from tables import microseconds, readable
+from tables import readable, three_digits
 
 HERE = pathlib.Path(__file__).parent
 
@@ -39,7 +39,7 @@ class Goal:
             return readable(figure) + "/s"
         if self.key == "idle_percent":
             return f"{figure:.3f} %"
-        return microseconds(figure) + " us"
+        return three_digits(figure) + " us"
 
     def goal(self):
         sign = ">=" if self.at_least is not None else "<="

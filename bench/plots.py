@@ -182,7 +182,7 @@ def python_table(results):
     columns = [(w.removeprefix("python "), w, [key], show)
                for w, by_peer in results.items() if w.startswith("python ")
                for key, show in (("rate", tables.readable),
-                                 ("p50", tables.microseconds))
+                                 ("p50", tables.three_digits))
                if any(key in f for f in by_peer.values())]
     table = tables.table_of(results, "", columns)
     return [("python", "Python: objects a second; round trips in us", *table)

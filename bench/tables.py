@@ -2,13 +2,16 @@
 from runs import PLACES, WORKLOADS
 
 
+def three_digits(x):
+    return f"{x:#.3g}".rstrip(".") if x < 999.5 else f"{x:.0f}"
+
+
 def readable(n):
-    """Three digits: 1.23 M, 45.6 k, 789."""
-    for unit, name in ((1e6, " M"), (1e3, " k"), (1, "")):
-        if n >= unit:
-            digits = max(0, 2 - len(str(int(n / unit))) + 1)
-            return f"{n / unit:.{digits}f}{name}"
-    return f"{n:.2g}"
+    """1.23 M, 45.6 k, 789."""
+    for unit, name in ((1e6, " M"), (1e3, " k")):
+        if n >= 0.9995 * unit:
+            return three_digits(n / unit) + name
+    return three_digits(n)
 
 
 def cell(figures, keys, show):
@@ -48,10 +51,6 @@ def name_of(size):
     return str(size)
 
 
-def microseconds(x):
-    return f"{x:#.3g}".rstrip(".") if x < 999.5 else f"{x:.0f}"
-
-
 def tables(results):
     """(name, title, head, rows) of each table that there are figures for."""
     pairs = [w for w in WORKLOADS.values() if w.kind == "pair"]
@@ -66,12 +65,12 @@ def tables(results):
              (w.name.split(":")[0], w.name, ["rate"], readable) for w in many])),
         ("round-trip", "Round trip of 64 bytes, us: p50 / p99 / p99.9",
          table_of(results, "", [
-             (where, f"trip:{place}", ["p50", "p99", "p999"], microseconds)
+             (where, f"trip:{place}", ["p50", "p99", "p999"], three_digits)
              for place, where in PLACES.items()])),
         ("processor-time", "Processor time of both sides, 64 bytes: us for a message, "
          "or seconds for a million",
          table_of(results, "", [
-             (w.name.split(":")[0], w.name, ["cpu_us"], microseconds) for w in small])),
+             (w.name.split(":")[0], w.name, ["cpu_us"], three_digits) for w in small])),
         ("idle", "A getter that waits: percent of a processor",
          table_of(results, "", [
              ("idle", "idle", ["idle_percent"], lambda x: f"{x:.3f}")])),
