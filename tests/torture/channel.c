@@ -8,6 +8,7 @@
 
 #include "chute/error.h"
 #include "chute/value.h"
+#include "chute/wait.h"
 #include "ipc/conn.h"
 #include "plat/io.h"
 #include "plat/plat.h"
@@ -44,6 +45,8 @@ void channel_begin(struct channel *channel, enum channel_kind kind,
 
 void channel_join(struct channel *channel, bool puts)
 {
+    if (channel->kind == CHANNEL_WATCHED && !puts)
+        MUST(channel->wait_fd = chute_queue_wait_fd(channel->queue));
     if (puts)
         channel->to = chute_conn_free(channel->to);
     else
@@ -80,11 +83,27 @@ static size_t bytes_of(const chute_value *v, char *buf, size_t cap)
     return (size_t)len;
 }
 
+static int get_watched(struct channel *channel, char *buf, size_t cap,
+                       size_t *ret_len, int64_t timeout_ns)
+{
+    int r = CHUTE_ETIMEDOUT, n_ready = 1;
+    bool ready;
+
+    while (r == CHUTE_ETIMEDOUT && n_ready == 1) {
+        n_ready = chute_wait(&channel->wait_fd, &ready, 1, timeout_ns);
+        if (n_ready == 1)
+            r = chute_queue_get_bytes(channel->queue, buf, cap, ret_len,
+                                      CHUTE_NOWAIT);
+    }
+    return n_ready < 0 ? n_ready : r;
+}
+
 int channel_put(struct channel *channel, const char *buf, size_t len,
                 int64_t timeout_ns)
 {
     switch (channel->kind) {
     case CHANNEL_BYTES:
+    case CHANNEL_WATCHED:
         return chute_queue_put_bytes(channel->queue, buf, len, timeout_ns);
     case CHANNEL_VALUES:
         return chute_queue_put(channel->queue, value_of(buf, len), timeout_ns);
@@ -109,6 +128,8 @@ int channel_get(struct channel *channel, char *buf, size_t cap, size_t *ret_len,
             *ret_len = bytes_of(v, buf, cap);
         chute_value_free(v);
         return r;
+    case CHANNEL_WATCHED:
+        return get_watched(channel, buf, cap, ret_len, timeout_ns);
     default:
         return chute_conn_recv_bytes(channel->to, buf, cap, ret_len,
                                      timeout_ns);

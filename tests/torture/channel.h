@@ -10,23 +10,26 @@
 #include "chute/queue.h"
 
 enum channel_kind {
-    CHANNEL_BYTES,  /* a queue, of bytes as they are */
-    CHANNEL_VALUES, /* a queue, of values */
-    CHANNEL_PIPE,   /* a pipe, each end shared by all of its side */
-    CHANNEL_LONG    /* the same, and messages may be too long to go at once */
+    CHANNEL_BYTES,   /* a queue, of bytes as they are */
+    CHANNEL_VALUES,  /* a queue, of values */
+    CHANNEL_WATCHED, /* a queue of bytes, whose getters wait by a descriptor */
+    CHANNEL_PIPE,    /* a pipe, each end shared by all of its side */
+    CHANNEL_LONG     /* the same, and messages may be too long to go at once */
 };
 
 struct channel {
     enum channel_kind kind;
     unsigned maxsize; /* of a queue; 0: grows */
     chute_queue *queue;
+    int wait_fd; /* a getter's own, of a queue that is watched */
     chute_conn *from, *to;
 };
 
 void channel_begin(struct channel *channel, enum channel_kind kind,
                    unsigned maxsize, uint64_t memory);
 
-/* In a child, which puts or gets: let go of the end that is not its own. */
+/* In a child, which puts or gets: let go of the end that is not its own, ask for
+ * what is. */
 void channel_join(struct channel *channel, bool puts);
 
 int channel_put(struct channel *channel, const char *buf, size_t len,

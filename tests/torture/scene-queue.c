@@ -14,6 +14,8 @@
  *     first  the process has not used chute before
  *     held   another holds the lock until the victim sleeps on it
  *     asleep get of many: a putter sleeps
+ *     watched      another waits by a descriptor for what the victim puts
+ *     watching     the victim has a descriptor, which its get has to silence
  *     rival  when the victim has come to where it is to die, another comes with
  *            the same operation (a put, if it is close), and sleeps on the lock
  *            if the victim has it
@@ -32,12 +34,14 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "chute/error.h"
 #include "chute/pickle.h"
+#include "chute/wait.h"
 #include "helper.h"
 #include "ipc/queue.h"
 #include "plat/plat.h"
@@ -45,6 +49,7 @@
 #include "shm/ring.h"
 #include "stage-queue.h"
 #include "torture.h"
+#include "trace.h"
 
 static char *victims_buf; /* what the victim puts */
 static char *seconds_buf; /* and the second one */
@@ -73,6 +78,18 @@ static void helper_get(int64_t timeout_ns)
 {
     helper.r = chute_queue_get_bytes(queue_stage.queue, its.buf, sizeof its.buf,
                                      &its.len, timeout_ns);
+}
+
+/* As one does who waits for other things as well. */
+static void helper_watch(int64_t timeout_ns)
+{
+    int fd = chute_queue_wait_fd(queue_stage.queue);
+    bool ready;
+
+    helper.r = CHUTE_ETIMEDOUT;
+    while (helper.r == CHUTE_ETIMEDOUT &&
+           chute_wait(&fd, &ready, 1, timeout_ns) == 1)
+        helper_get(CHUTE_NOWAIT);
 }
 
 static bool is_armed(struct shm_event *event)
@@ -132,10 +149,14 @@ static bool act(void)
         else
             helper_put(HANG_NS);
         break;
+    case WATCHER:
+        helper_watch(HANG_NS);
+        break;
     case HOLDER:
         helper_hold(&helper, the_lock(), queue_stage.slowly);
         return false;
     case NOBODY:
+    case VICTIM_WATCHES:
         return false;
     }
     return true;
@@ -153,11 +174,14 @@ static void helper_comes(void)
     struct shm_queue *shm = chain_of(queue_stage.queue)->shm;
     enum help help = queue_stage.plan->help;
 
-    if (help == NOBODY || help == RIVAL)
+    if (help == NOBODY || help == VICTIM_WATCHES || help == RIVAL)
         return;
     send_helper();
     if (help == HOLDER) {
         while (!lock_word())
+            usleep(20);
+    } else if (help == WATCHER) {
+        while (!trace_sleeps_in(atomic_load(&helper.tid), SYS_ppoll))
             usleep(20);
     } else if (help == SLEEPING_GETTER || help == SLEEPING_PUTTER) {
         while (!is_armed(help == SLEEPING_GETTER ? &shm->items : &shm->space))
@@ -179,7 +203,7 @@ static bool helper_gets(void)
 {
     enum help help = queue_stage.plan->help;
 
-    return help == SLEEPING_GETTER || help == DRAINER ||
+    return help == SLEEPING_GETTER || help == WATCHER || help == DRAINER ||
            (help == RIVAL && queue_stage.plan->operation == GET);
 }
 
@@ -209,6 +233,7 @@ static bool helper_may_go(void)
 
     switch (queue_stage.plan->help) {
     case SLEEPING_GETTER:
+    case WATCHER:
         return count > 0 || ring_is_closed(chain);
     case SLEEPING_PUTTER:
         return count < queue_stage.plan->maxsize || ring_is_closed(chain);
@@ -326,6 +351,9 @@ static void operate(struct scene_report *report)
     case CLOSE:
         report->r = chute_queue_close(queue_stage.queue);
         break;
+    case WATCH:
+        report->r = chute_queue_wait_fd(queue_stage.queue);
+        break;
     }
 }
 
@@ -345,6 +373,8 @@ static void warm(void)
 
     if (!queue_stage.plan->cold)
         (void)queue_enter_member(queue_stage.queue, &member);
+    if (queue_stage.plan->help == VICTIM_WATCHES)
+        (void)chute_queue_wait_fd(queue_stage.queue);
 }
 
 static void watch(pid_t victim)
@@ -400,7 +430,7 @@ static void note_putters(const struct scene_report *report)
 
 static void note_first(const struct scene_report *report)
 {
-    if (atomic_load(&report->returned) && report->r != 0)
+    if (atomic_load(&report->returned) && report->r < 0)
         script_wrong("the victim's operation failed");
     if (queue_stage.plan->operation == PUT)
         note_putters(report);
@@ -720,6 +750,44 @@ static const struct row {
      "asleep",
      true,
      {GET, SLEEPING_PUTTER, 3, false, false, false, true, queue_prepare_full}},
+    {"put",
+     "watched",
+     false,
+     {PUT, WATCHER, 0, false, false, false, false, queue_prepare_nothing}},
+    {"put-many",
+     "watched",
+     true,
+     {PUT, WATCHER, 0, false, false, false, true, queue_prepare_nothing}},
+    {"put",
+     "watching",
+     true,
+     {PUT, VICTIM_WATCHES, 0, false, false, false, false,
+      queue_prepare_nothing}},
+    {"get",
+     "watching",
+     true,
+     {GET, VICTIM_WATCHES, 0, false, false, false, false, queue_prepare_one}},
+    {"watch",
+     "first",
+     true,
+     {WATCH, NOBODY, 0, true, false, false, false, queue_prepare_nothing}},
+    {"watch",
+     "one",
+     true,
+     {WATCH, NOBODY, 0, false, false, false, false, queue_prepare_one}},
+    {"watch",
+     "watching",
+     true,
+     {WATCH, VICTIM_WATCHES, 0, false, false, false, false,
+      queue_prepare_nothing}},
+    {"watch",
+     "watched",
+     true,
+     {WATCH, WATCHER, 0, false, false, false, false, queue_prepare_nothing}},
+    {"close",
+     "watched",
+     true,
+     {CLOSE, WATCHER, 0, false, false, false, false, queue_prepare_nothing}},
     {"close",
      "held",
      true,
@@ -761,7 +829,8 @@ static const struct scene *get(unsigned wanted)
                                                                    : lens[k],
                                    .plan = &row->plan,
                                    .kind = &scenes_of_queue,
-                                   .twice = row->plan.help == NOBODY};
+                                   .twice = row->plan.help == NOBODY ||
+                                            row->plan.help == VICTIM_WATCHES};
             if (i++ == wanted)
                 return &scene;
         }

@@ -95,10 +95,12 @@ static const struct setup {
     {4, 4, CHANNEL_VALUES, 8, "4x4 values"},
     {4, 4, CHANNEL_PIPE, 1, "4x4 pipe"},
     {3, 3, CHANNEL_LONG, 1, "3x3 long pipe"},
+    {3, 3, CHANNEL_WATCHED, 1, "3x3 watched"},
     {8, 8, CHANNEL_BYTES, 4, "8x8 max 4"},
     {8, 8, CHANNEL_BYTES, 64, "8x8 max 64"},
     {8, 8, CHANNEL_BYTES, 0, "8x8 grows"},
     {6, 6, CHANNEL_VALUES, 0, "6x6 values"},
+    {6, 6, CHANNEL_WATCHED, 0, "6x6 watched"},
 };
 
 #define N_SETUPS (sizeof setups / sizeof setups[0])

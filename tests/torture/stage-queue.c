@@ -168,6 +168,14 @@ static uint64_t state_of_members(const struct shm_member *member)
     return hash;
 }
 
+static void bells_without_names(struct shm_bell *bell)
+{
+    for (int i = 0; i < SHM_N_BELLS; i++, bell++) {
+        bell->name = bell->name != 0;
+        bell->who = bell->who != 0;
+    }
+}
+
 /* The header page. Numbers that differ from run to run, tids and times, count
  * only as far as they are there. */
 uint64_t queue_state(void)
@@ -179,6 +187,7 @@ uint64_t queue_state(void)
     memcpy(&copy, shm, offsetof(struct shm_queue, member));
     word_without_tid(&copy.put_lock);
     word_without_tid(&copy.get_lock);
+    bells_without_names(copy.bell);
     copy.shrunk_at = copy.shrunk_at != 0;
     for (size_t i = 0; i + 8 <= offsetof(struct shm_queue, member); i += 8) {
         memcpy(&word, (const char *)&copy + i, 8);

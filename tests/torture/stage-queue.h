@@ -33,7 +33,7 @@
 /* What a second getter waits for an item. */
 #define IMPATIENT_NS CHUTE_MS(1)
 
-enum operation { PUT, GET, CLOSE };
+enum operation { PUT, GET, CLOSE, WATCH };
 
 enum help {
     NOBODY,
@@ -42,7 +42,9 @@ enum help {
     FEEDER,
     DRAINER,
     HOLDER,
-    RIVAL
+    RIVAL,
+    WATCHER,       /* waits by a descriptor */
+    VICTIM_WATCHES /* nobody helps; the victim has a descriptor */
 };
 
 struct plan {
