@@ -117,8 +117,9 @@
 #ifdef ANCIENT
 #define is_recent(now) true
 #else
-#define is_recent(now) ((now) - seen_at < POS - MAX_UNITS)
+#define is_recent(now) (seen_at != NEVER && (now) - seen_at < POS - MAX_UNITS)
 #endif
+#define NEVER 255
 
 /* A unit: whose it is, and which of his. 0 is a hole. */
 #define LIVE            128 /* in [head, tail): the code does not see it */
@@ -404,6 +405,13 @@ given:
     skip
 }
 
+/* What serves no more is forgotten at once: that makes fewer states. */
+#ifdef ANCIENT
+#define forget() skip
+#else
+#define forget() seen_seq = 0; seen_pos = 0; seen_at = NEVER
+#endif
+
 /* -- put -------------------------------------------------------------------- */
 
 inline commit_tail()
@@ -484,7 +492,7 @@ again:
            (first == last -> used : units_of(tail_pos, slot_of(last).start)) +
                    need <= slot_of(last).n_units ->
             used = 0; goto copy
-        :: else -> used = 0
+        :: else -> used = 0; forget()
         fi
     }
     fi;
@@ -617,7 +625,7 @@ call:
     /* empty */
     if
     :: atomic { remembers_items -> skip }; goto get
-    :: atomic { !remembers_items -> skip }
+    :: atomic { !remembers_items -> forget() }
     fi;
 #ifdef FINE
 #ifndef CLOSED_LATE
