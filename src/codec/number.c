@@ -30,6 +30,7 @@
  * Proven by tests/unit/test-print.c, and against CPython, all powers of two
  * among the rest, by tests/conformance/pickle.py.
  */
+#include <assert.h>
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -107,23 +108,18 @@ bool number_double(const unsigned char *le, size_t len, double *ret_d,
     struct magnitude m = magnitude(le, len);
     size_t n = len; /* bytes of the magnitude */
 
-    while (n > 0 && magnitude_byte(&m, n - 1) == 0)
-        n--;
+    while (magnitude_byte(&m, n - 1) == 0)
+        n--; /* it ends: some byte is not zero */
     if (n > 128 + 1)
         return false;
+    assert(n >= 8);
 
     /* The nine highest bytes hold the 64 highest bits. */
     uint64_t high = 0;
-    int n_bits = 0; /* of the magnitude */
     for (size_t k = 0; k < 8; k++)
-        high = high << 8 | (k < n ? magnitude_byte(&m, n - 1 - k) : 0);
-    if (high == 0) {
-        *ret_d = 0;
-        *ret_exact = true;
-        return true;
-    }
+        high = high << 8 | magnitude_byte(&m, n - 1 - k);
     unsigned char ninth = n > 8 ? magnitude_byte(&m, n - 9) : 0;
-    n_bits = (int)n * 8;
+    int n_bits = (int)n * 8; /* of the magnitude */
     while (!(high >> 63)) {
         high = high << 1 | ninth >> 7;
         ninth = (unsigned char)(ninth << 1);
@@ -283,8 +279,9 @@ bool number_from_digits(const char *digits, size_t n, unsigned n_bits,
     memset(le, 0, len);
     for (size_t i = 0; i < n; i++) {
         int digit = number_digit(digits[n - 1 - i]);
-        if (digit < 0 || digit >> n_bits)
+        if (digit < 0)
             return false;
+        assert(digit >> n_bits == 0);
         /* Eight digits are so many bytes; one of them may lie in two. */
         size_t bit = i % 8 * n_bits, at = i / 8 * n_bits + bit / 8;
         unsigned two = (unsigned)digit << bit % 8;
@@ -311,10 +308,10 @@ static void parse(const char *text, struct decimal *ret)
     const char *p = text;
 
     ret->n_digits = 0;
-    for (; *p && *p != 'e'; p++)
+    for (; *p != 'e'; p++)
         if (*p >= '0' && *p <= '9')
             ret->digits[ret->n_digits++] = *p;
-    ret->point = (*p ? atoi(p + 1) : 0) + 1;
+    ret->point = atoi(p + 1) + 1;
     while (ret->n_digits > 1 && ret->digits[ret->n_digits - 1] == '0')
         ret->n_digits--;
 }
@@ -340,7 +337,7 @@ static void shortest(double d, struct decimal *ret)
 {
     char text[48];
 
-    for (int p = d < DBL_MIN ? 1 : 15; p <= 17; p++) {
+    for (int p = d < DBL_MIN ? 1 : 15;; p++) {
         snprintf(text, sizeof text, "%.*e", p - 1, d);
         if (strtod(text, NULL) == d || p == 17)
             break;

@@ -18,8 +18,8 @@ size_t number_trim(const unsigned char *le, size_t len);
 int64_t number_int64(const unsigned char *le, size_t len);
 size_t number_bytes(int64_t i, unsigned char le[8]);
 
-/* The nearest double (ties to even), and whether it is the very number. false
- * if there is none: beyond the range. */
+/* The nearest double (ties to even) to an int that 64 bits do not hold, and
+ * whether it is the very number. false if there is none: beyond the range. */
 bool number_double(const unsigned char *le, size_t len, double *ret_d,
                    bool *ret_exact);
 

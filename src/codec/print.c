@@ -94,7 +94,7 @@ static char quote_for(const unsigned char *p, size_t len)
     return memchr(p, '\'', len) && !memchr(p, '"', len) ? '"' : '\'';
 }
 
-/* An ASCII character, which is escaped or not in str and bytes alike. */
+/* An ASCII character that is not plain, as str and bytes alike escape it. */
 static void put_ascii(struct out *o, unsigned char c, char quote)
 {
     if (c == (unsigned char)quote || c == '\\') {
@@ -106,10 +106,8 @@ static void put_ascii(struct out *o, unsigned char c, char quote)
         put_text(o, "\\r");
     } else if (c == '\t') {
         put_text(o, "\\t");
-    } else if (c < 0x20 || c == 0x7f) {
-        put_escape(o, 'x', c, 2);
     } else {
-        put_char(o, (char)c);
+        put_escape(o, 'x', c, 2);
     }
 }
 
