@@ -241,8 +241,6 @@ static int step(struct pending *p)
     unsigned char bytes[AUTH_FRAME_MAX + 4];
     int r = socket_recv(p->fd, bytes, auth_wants(&p->auth));
 
-    if (r == -EINTR)
-        return -EAGAIN;
     if (r <= 0)
         return r < 0 ? r : CHUTE_EAUTH;
     r = auth_feed(&p->auth, bytes, (size_t)r);
