@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "alarms.h"
 #include "chute.h"
 #include "conn-scene.h"
 #include "ipc/conn.h"
@@ -414,20 +414,6 @@ TEST(time_that_runs_out_within_a_message_ends_that_direction)
 
 /* -- signals --------------------------------------------------------------- */
 
-static void on_alarm(int signal)
-{
-    (void)signal;
-}
-
-static void alarm_often(bool yes)
-{
-    struct sigaction action = {.sa_handler = on_alarm};
-    struct itimerval often = {{0, yes ? 3000 : 0}, {0, yes ? 3000 : 0}};
-
-    CHECK_OK(sigaction(SIGALRM, &action, NULL));
-    CHECK_OK(setitimer(ITIMER_REAL, &often, NULL));
-}
-
 TEST(a_signal_does_not_end_a_wait)
 {
     struct ends p = new_pipe(0);
@@ -633,6 +619,25 @@ TEST(more_messages_may_wait_than_one_look_shows)
         CHECK(len == 0 || buf[0] == (i & 255));
     }
     CHECK_ERR(try_recv(p.b, CHUTE_NOWAIT), CHUTE_ETIMEDOUT);
+    free_pipe(p);
+}
+
+TEST(of_a_message_more_may_be_there_than_one_look_shows_and_yet_not_all)
+{
+    enum { LEN = 30000, PART = CONN_LOOK_LEN + 1000 };
+    static unsigned char bytes[4 + LEN] = {0, 0, LEN >> 8, LEN & 255};
+    static unsigned char buf[LEN];
+    struct ends p = new_pipe(0);
+    size_t len;
+
+    memset(bytes + 4, 'x', LEN);
+    send_raw(p.a, bytes, PART);
+    CHECK_ERR(chute_conn_recv_bytes(p.b, buf, LEN, &len, CHUTE_NOWAIT),
+              CHUTE_ETIMEDOUT);
+    send_raw(p.a, bytes + PART, sizeof bytes - PART);
+    CHECK_OK(chute_conn_recv_bytes(p.b, buf, LEN, &len, CHUTE_NOWAIT));
+    CHECK_EQ(len, LEN);
+    CHECK_MEM(buf, bytes + 4, LEN);
     free_pipe(p);
 }
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "alarms.h"
 #include "chute.h"
 #include "conn-scene.h"
 #include "ipc/conn.h"
@@ -112,6 +113,25 @@ TEST(a_queue_lives_on_while_it_is_under_way)
     check_get(queue, "first");
     chute_queue_free(queue);
     free_pipe(p);
+}
+
+TEST(what_comes_over_a_connection_may_be_interrupted_as_it_may)
+{
+    for (int yes = 0; yes < 2; yes++) {
+        struct ends p = new_pipe(yes ? CHUTE_INTERRUPTIBLE : 0);
+        chute_queue *queue = new_queue(), *come;
+        chute_value *v;
+
+        CHECK_OK(chute_conn_send_queue(p.a, queue, SOON));
+        CHECK_OK(chute_conn_recv_queue(p.b, &come, SOON));
+        alarm_often(true);
+        CHECK_ERR(chute_queue_get(come, &v, CHUTE_MS(30)),
+                  yes ? CHUTE_EINTR : CHUTE_ETIMEDOUT);
+        alarm_often(false);
+        chute_queue_free(come);
+        chute_queue_free(queue);
+        free_pipe(p);
+    }
 }
 
 /* The same queue by a second handle. */
@@ -599,6 +619,13 @@ TEST(arguments_are_checked)
     CHECK_ERR(chute_queue_of_fd(&none, -1, NULL), CHUTE_EINVAL);
     CHECK_ERR(chute_queue_of_fd(
                   &none, fd, CHUTE_OPTIONS(chute_queue_options, .maxsize = 1)),
+              CHUTE_EINVAL);
+    CHECK_ERR(
+        chute_queue_of_fd(
+            &none, fd, CHUTE_OPTIONS(chute_queue_options, .memory = 1 << 20)),
+        CHUTE_EINVAL);
+    CHECK_ERR(chute_queue_of_fd(
+                  &none, fd, CHUTE_OPTIONS(chute_queue_options, .mode = 0600)),
               CHUTE_EINVAL);
     CHECK_ERR(chute_queue_of_fd(
                   &none, fd,

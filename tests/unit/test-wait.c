@@ -1,12 +1,11 @@
 /* test-wait.c - several descriptors at once, to the end of the time given. */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/time.h>
 #include <unistd.h>
 
+#include "alarms.h"
 #include "chute.h"
 #include "plat/plat.h"
 #include "pipe-fds.h"
@@ -91,24 +90,16 @@ TEST(nothing_to_wait_for_waits_for_the_time)
     CHECK_EQ(chute_wait(NULL, NULL, 0, CHUTE_NOWAIT), 0);
 }
 
-static void on_alarm(int signal)
-{
-    (void)signal;
-}
-
 TEST(signals_do_not_shorten_or_lengthen_the_wait)
 {
-    struct sigaction action = {.sa_handler = on_alarm};
-    struct itimerval often = {{0, 3000}, {0, 3000}}, never = {{0, 0}, {0, 0}};
     struct pipe_fds p = new_pipe();
     bool ready;
 
-    CHECK_OK(sigaction(SIGALRM, &action, NULL));
-    CHECK_OK(setitimer(ITIMER_REAL, &often, NULL));
+    alarm_often(true);
     int64_t begin = plat_now();
     CHECK_EQ(chute_wait(&p.out, &ready, 1, CHUTE_MS(60)), 0);
     CHECK(plat_now() - begin >= CHUTE_MS(60));
-    CHECK_OK(setitimer(ITIMER_REAL, &never, NULL));
+    alarm_often(false);
     close_pipe(p);
 }
 
