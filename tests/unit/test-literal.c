@@ -276,6 +276,28 @@ TEST(whatever_allocation_fails_nothing_is_left_behind)
     }
 }
 
+TEST(whatever_allocation_fails_in_a_long_text_nothing_is_left_behind)
+{
+    enum { N = 3000 };
+    static const char *const begins[] = {"0x1", "1.",   "'",
+                                         "r'",  "'\\1", "r'\\"};
+    char text[2 * N + 16];
+
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
+        size_t len = strlen(begins[i]);
+        memcpy(text, begins[i], len);
+        memset(text + len, '1', N);
+        len += N;
+        text[len++] = strchr(begins[i], '\'') ? '\'' : ' ';
+        FAULT_LOOP (n) {
+            chute_value *v = NULL;
+            int r = chute_literal_eval(text, len, &v, NULL);
+            CHECK_EQ(r, fault_fired() ? CHUTE_ENOMEM : 0);
+            chute_value_free(v);
+        }
+    }
+}
+
 TEST(wrong_arguments_are_refused)
 {
     chute_value *v;

@@ -147,6 +147,29 @@ TEST(the_default_place_is_private_and_goes)
     CHECK_EQ(stat(path, &st), -1);
 }
 
+TEST(the_default_place_is_below_tmpdir_if_that_can_be)
+{
+    char tmp[] = "/tmp/test-net-XXXXXX";
+    chute_listener *l;
+
+    CHECK(mkdtemp(tmp));
+    CHECK_OK(setenv("TMPDIR", tmp, 1));
+    CHECK_OK(chute_listener_new(&l, NULL, NULL));
+    CHECK_EQ(strncmp(chute_listener_address(l) + 5, tmp, strlen(tmp)), 0);
+    chute_listener_free(l);
+    CHECK_OK(rmdir(tmp));
+
+    CHECK_OK(setenv("TMPDIR", "elsewhere", 1));
+    CHECK_OK(chute_listener_new(&l, NULL, NULL));
+    CHECK_EQ(strncmp(chute_listener_address(l), "unix:/tmp/pymp-", 15), 0);
+    chute_listener_free(l);
+
+    char longest[100] = "/";
+    memset(longest + 1, 'x', sizeof longest - 2);
+    CHECK_OK(setenv("TMPDIR", longest, 1));
+    CHECK_ERR(chute_listener_new(&l, NULL, NULL), -ENAMETOOLONG);
+}
+
 TEST(a_second_listener_finds_the_address_taken)
 {
     chute_listener *l, *other = NULL;
@@ -165,12 +188,12 @@ TEST(a_second_listener_finds_the_address_taken)
 TEST(what_is_no_address_is_refused)
 {
     static const char *const texts[] = {
-        "",          "/path",       "unix:",        "unix:@",
-        "tcp:",      "tcp:host",    "tcp:host:",    "tcp::80",
-        "tcp:h:x",   "tcp:h:65536", "tcp:h:-1",     "tcp:::1:80",
-        "tcp:[]:80", "udp:h:80",    "tcp:h:123456", "tcp:[::1]",
+        "",          "/path",       "unix:",     "unix:@",   "tcp:",
+        "tcp:host",  "tcp:host:",   "tcp::80",   "tcp:h:x",  "tcp:h:65536",
+        "tcp:h:-1",  "tcp:::1:80",  "tcp:[]:80", "udp:h:80", "tcp:h:123456",
+        "tcp:[::1]", "tcp:[::1:80",
     };
-    char longest[200] = "unix:/";
+    char longest[300] = "unix:/";
     chute_listener *l;
     chute_conn *conn;
 
@@ -181,6 +204,10 @@ TEST(what_is_no_address_is_refused)
     }
     memset(longest + 6, 'x', 120);
     CHECK_ERR(chute_listener_new(&l, longest, NULL), -ENAMETOOLONG);
+    snprintf(longest, sizeof longest, "tcp:%0256d:80", 0);
+    CHECK_ERR(chute_listener_new(&l, longest, NULL), CHUTE_EINVAL);
+    CHECK_ERR(chute_listener_new(&l, "tcp:[fe80::1%nowhere]:80", NULL),
+              -EADDRNOTAVAIL);
 }
 
 TEST(the_last_accepted_peer_is_known)
@@ -360,6 +387,37 @@ TEST_TIMEOUT(a_thousand_silent_peers_do_not_stop_the_next, 120)
           CHUTE_SEC(5)); /* none of them had to be waited for */
     CHECK(stats_of(l).n_pending <= 256);
     for (int i = 0; i < N; i++)
+        close(fds[i]);
+    chute_listener_free(l);
+}
+
+/* Whether the listener has let go of it. */
+static bool is_shut_out(int fd)
+{
+    char bytes[4096];
+    ssize_t n;
+
+    while ((n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
+        continue;
+    return n == 0;
+}
+
+TEST(with_max_pending_of_them_the_oldest_goes)
+{
+    struct chute_net_options few = with_key;
+    chute_listener *l;
+    chute_conn *conn;
+    int fds[3];
+
+    few.max_pending = 2;
+    CHECK_OK(chute_listener_new(&l, NULL, &few));
+    for (int i = 0; i < 3; i++)
+        fds[i] = connect_raw(l);
+    CHECK_ERR(chute_listener_accept(l, &conn, CHUTE_NOWAIT), CHUTE_ETIMEDOUT);
+    CHECK_EQ(stats_of(l).n_pending, 2);
+    CHECK_EQ(stats_of(l).n_refused, 1);
+    CHECK(is_shut_out(fds[0]) && !is_shut_out(fds[1]) && !is_shut_out(fds[2]));
+    for (int i = 0; i < 3; i++)
         close(fds[i]);
     chute_listener_free(l);
 }

@@ -210,6 +210,7 @@ TEST(a_name_in_a_report_is_fit_to_be_printed)
     needs(LIT("\x80\2ca\x1b[2J\n\x7f\xc2\x9b\xc3\xa4\n."), "a?[2J.???\xc3\xa4",
           2);
     needs(LIT("\x80\2ca\xff\nb\n."), "a?.b", 2);
+    needs(LIT("\x80\2ca\xc2\xa7\nb\n."), "a\xc2\xa7.b", 2);
 
     int len =
         snprintf(pickle, sizeof pickle, "c%0234d\na\xc3\xa4\xc3\xa4\n", 0);
@@ -301,6 +302,8 @@ TEST(wrong_arguments_are_refused)
     struct chute_loads_report report = {.size = 8};
     CHECK_ERR(chute_loads_with("N.", 2, NULL, &v, &report), CHUTE_EINVAL);
     CHECK_ERR(chute_loads_with("N.", 2, NULL, NULL, NULL), CHUTE_EINVAL);
+    CHECK_ERR(chute_loads_with(NULL, 1, NULL, &v, NULL), CHUTE_EINVAL);
+    CHECK_ERR(chute_loads_with(NULL, 0, NULL, &v, NULL), CHUTE_EPICKLE);
     CHECK_ERR(within(LIT("N."), &(struct chute_loads_options){0}),
               CHUTE_EINVAL);
 }
@@ -451,6 +454,11 @@ TEST(a_list_that_is_changed_late_is_no_cycle)
     gives(LIT(HEAD "]\x94h\0K\1a\x86."), "([1], [1])");
     gives(LIT(HEAD "]\x94]\x94h\0ah\0(K\1K\2e\x87."),
           "([1, 2], [[1, 2]], [1, 2])");
+    gives(LIT(HEAD "]\x94h\0]a\x86."), "([[]], [[]])");
+    /* Both are changed late, and one is in the other; then twice. */
+    gives(LIT(HEAD "(]\x94]\x94h\0h\1ah\1K\1at."), "([[1]], [1], [[1]], [1])");
+    gives(LIT(HEAD "(]\x94]\x94K\1ah\0h\1ah\1at."),
+          "([[1], [1]], [1], [[1], [1]])");
 }
 
 /* -- calls ----------------------------------------------------------------- */
@@ -488,6 +496,13 @@ TEST(other_calls_need_python)
     refused(LIT("\x80\2c__builtin__\nencode\n."), CHUTE_ENOTPLAIN, 2);
     refused(LIT("\x80\2c__builtin__\nset\nN\x85R."), CHUTE_ENOTPLAIN, 21);
     refused(LIT("\x80\2c__builtin__\nset\n)R."), CHUTE_ENOTPLAIN, 20);
+    refused(LIT("\x80\2c__builtin__\nbytes\nN\x85R."), CHUTE_ENOTPLAIN, 23);
+    refused(LIT("\x80\2c__builtin__\nbytearray\nNN\x86R."), CHUTE_ENOTPLAIN,
+            28);
+    refused(LIT("\x80\2c__builtin__\nfrozenset\n]N\x86R."), CHUTE_ENOTPLAIN,
+            28);
+    refused(LIT("\x80\2c_codecs\nencode\nX\1\0\0\0aN\x86R."), CHUTE_ENOTPLAIN,
+            26);
     refused(LIT("\x80\2c__builtin__\nset\nNR."), CHUTE_EPICKLE, 20);
     refused(LIT("\x80\2c__builtin__\nset\n]]a\x85R."), CHUTE_EPICKLE, 23);
     refused(LIT("\x80\2c_codecs\nencode\nX\0\0\0\0X\4\0\0\0utf8\x86R."),
@@ -832,6 +847,43 @@ TEST(whatever_allocation_fails_in_a_large_message_nothing_is_left_behind)
         CHECK(r < 0);
         if (fault_fired())
             CHECK_ERR(r, CHUTE_ENOMEM);
+    }
+    free(data);
+}
+
+TEST(whatever_allocation_fails_in_a_call_nothing_is_left_behind)
+{
+    enum { N = 5000 }; /* 0x1388; more than a piece of the message's memory */
+    size_t len[2];
+    char *calls[2] = {repeated(LIT("\x80\3cbuiltins\nbytearray\nB\x88\x13\0\0"),
+                               LIT("x"), N, LIT("\x85R."), &len[0]),
+                      repeated(LIT("\x80\2c_codecs\nencode\nX\x88\x13\0\0"),
+                               LIT("x"), N, LIT("X\6\0\0\0latin1\x86R."),
+                               &len[1])};
+
+    for (int i = 0; i < 2; i++) {
+        FAULT_LOOP (n) {
+            chute_value *v = NULL;
+            int r = chute_loads(calls[i], len[i], &v, NULL);
+            CHECK_EQ(r, fault_fired() ? CHUTE_ENOMEM : 0);
+            chute_value_free(v);
+        }
+        free(calls[i]);
+    }
+}
+
+TEST(whatever_allocation_fails_looking_for_a_limit_says_so)
+{
+    enum { DEPTH = 100 };
+    size_t len;
+    /* Each list is held twice: by the one around it, and by the memo. */
+    char *data = repeated(LIT(HEAD "N"), LIT("\x85\x94"), DEPTH,
+                          LIT("h\1h\2\x87."), &len);
+
+    FAULT_LOOP (n) {
+        int r = within(data, len,
+                       CHUTE_OPTIONS(chute_loads_options, .max_depth = 1000));
+        CHECK_EQ(r, fault_fired() ? CHUTE_ENOMEM : 0);
     }
     free(data);
 }

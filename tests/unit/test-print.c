@@ -5,6 +5,7 @@
  * cannot say: locales, limits, depth, and files that fail.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,6 +152,20 @@ TEST(an_int_is_printed_up_to_4300_digits_as_in_python)
     v = chute_int_of(le, sizeof le);
     CHECK_ERR(print_result(v), CHUTE_ELIMIT);
     chute_value_free(v);
+
+    /* The digits are made of 1788 bytes at most; one more may be a sign. */
+    memset(le, 0, sizeof le);
+    for (bytes = 1787; bytes <= 1790; bytes++) {
+        le[bytes - 1] = 1;
+        v = chute_int_of(le, bytes);
+        CHECK_ERR(print_result(v), CHUTE_ELIMIT);
+        chute_value_free(v);
+        le[bytes - 1] = 0x80;
+        v = chute_int_of(le, bytes + 1);
+        CHECK_ERR(print_result(v), CHUTE_ELIMIT);
+        chute_value_free(v);
+        le[bytes - 1] = 0;
+    }
 }
 
 static void print_floats(void)
@@ -202,6 +217,14 @@ TEST(a_long_str_repeated_for_ever_ends_at_a_limit)
     chute_value_free(v);
 }
 
+TEST(a_long_int_may_be_repeated)
+{
+    static const unsigned char le[1001] = {[999] = 0x80}; /* 2^7999 */
+    chute_value *v = chute_int_of(le, sizeof le);
+
+    CHECK_EQ(strlen(printed(chute_list(v, chute_value_ref(v)))), 2 * 2408 + 4);
+}
+
 TEST(a_full_file_is_reported)
 {
     FILE *to = fopen("/dev/full", "w");
@@ -214,6 +237,27 @@ TEST(a_full_file_is_reported)
     CHECK_ERR(chute_value_print(v, NULL), CHUTE_EINVAL);
     fclose(to);
     chute_value_free(v);
+}
+
+/* It takes nothing, and says nothing about why. */
+static ssize_t take_nothing(void *cookie, const char *buf, size_t len)
+{
+    (void)cookie;
+    (void)buf;
+    (void)len;
+    errno = 0;
+    return 0;
+}
+
+TEST(a_stream_that_gives_no_reason_is_eio)
+{
+    FILE *to =
+        fopencookie(NULL, "w", (cookie_io_functions_t){.write = take_nothing});
+
+    CHECK(to != NULL);
+    setvbuf(to, NULL, _IONBF, 0);
+    CHECK_ERR(chute_value_print(chute_none(), to), -EIO);
+    fclose(to);
 }
 
 TEST(text_longer_than_any_buffer_is_whole)

@@ -394,7 +394,7 @@ TEST(what_is_to_be_dropped_is_dropped)
 
     CHECK_OK(chute_pipe(a, NULL));
     CHECK_OK(chute_pipe(b, NULL));
-    chute_conn *drop[] = {a[0], b[1], NULL};
+    chute_conn *drop[] = {a[0], b[1], a[0], NULL}; /* one of them twice */
     CHECK_OK(chute_process_start(
         &process, count_descriptors, NULL,
         CHUTE_OPTIONS(chute_process_options, .drop = drop)));

@@ -265,6 +265,50 @@ TEST(values_go_in_and_come_out)
     chute_queue_free(q);
 }
 
+/* Each of them is more than goes in by one commit together with others. */
+TEST(large_values_go_in_and_come_out)
+{
+    enum { LEN = 300 << 10, N_LARGE = 4 };
+    static char bytes[LEN];
+    chute_queue *q = queue_new(0, 0);
+    chute_value *values[N_LARGE], *got[N_LARGE + 1];
+    size_t n;
+
+    for (int i = 0; i < N_LARGE; i++) {
+        bytes[0] = (char)i;
+        values[i] = chute_bytes(bytes, LEN);
+    }
+    CHECK_OK(chute_queue_put_many(q, values, N_LARGE, &n, CHUTE_NOWAIT));
+    CHECK_EQ(n, N_LARGE);
+    CHECK_OK(chute_queue_get_many(q, got, N_LARGE + 1, &n, CHUTE_NOWAIT));
+    CHECK_EQ(n, N_LARGE);
+    for (int i = 0; i < N_LARGE; i++) {
+        const char *data = chute_value_bytes(got[i], &n);
+        CHECK_EQ(n, LEN);
+        CHECK_EQ(data[0], i);
+        chute_value_free(got[i]);
+    }
+    chute_queue_free(q);
+}
+
+TEST(of_a_closed_queue_come_those_that_are_left_and_then_the_end)
+{
+    chute_queue *q = queue_new(0, 0);
+    chute_value *got[4];
+    size_t n;
+
+    CHECK_OK(put_int(q, 1, CHUTE_NOWAIT));
+    CHECK_OK(put_int(q, 2, CHUTE_NOWAIT));
+    CHECK_OK(chute_queue_close(q));
+    CHECK_OK(chute_queue_get_many(q, got, 4, &n, CHUTE_FOREVER));
+    CHECK_EQ(n, 2);
+    chute_value_free(got[0]);
+    chute_value_free(got[1]);
+    CHECK_ERR(chute_queue_get_many(q, got, 4, &n, CHUTE_FOREVER), CHUTE_EOF);
+    CHECK_EQ(n, 0);
+    chute_queue_free(q);
+}
+
 TEST(values_that_have_no_room_remain_the_callers)
 {
     chute_queue *q = queue_new(2, 0);

@@ -348,6 +348,8 @@ TEST(wrong_arguments_are_named_and_leave_the_queue_usable)
     CHECK_ERR(chute_queue_full(NULL), CHUTE_EINVAL);
     CHECK_ERR(chute_queue_close(NULL), CHUTE_EINVAL);
     CHECK_ERR(chute_queue_stat(q, NULL), CHUTE_EINVAL);
+    struct chute_queue_stats stats = {.size = 4};
+    CHECK_ERR(chute_queue_stat(q, &stats), CHUTE_EINVAL);
     CHECK(chute_queue_free(NULL) == NULL);
 
     CHECK_OK(put_int(q, 3, INT64_MAX));

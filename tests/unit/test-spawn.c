@@ -283,8 +283,8 @@ TEST(arguments_are_checked)
         chute_process_spawn(&none, "/bin/true", argv,
                             CHUTE_OPTIONS(chute_spawn_options, .pass = many)),
         CHUTE_EINVAL);
-    static const char *const bad[] = {"", "a b", "a=b", "a\n"};
-    for (int i = 0; i < 4; i++) {
+    static const char *const bad[] = {"", "a b", "a=b", "a\n", "a\x7f"};
+    for (int i = 0; i < 5; i++) {
         const struct chute_pass pass[] = {{.name = bad[i], .conn = ends[0]},
                                           {0}};
         CHECK_ERR(chute_process_spawn(
@@ -297,16 +297,99 @@ TEST(arguments_are_checked)
         chute_process_spawn(&none, "/bin/true", argv,
                             CHUTE_OPTIONS(chute_spawn_options, .pass = closed)),
         CHUTE_EINVAL);
-    int fd;
-    chute_queue *queue;
-    chute_conn *conn;
-    CHECK_ERR(chute_handle_fd(&fd, "x"), CHUTE_ENOENT);
-    CHECK_ERR(chute_handle_fd(NULL, "x"), CHUTE_EINVAL);
-    CHECK_ERR(chute_handle_queue(&queue, NULL, NULL), CHUTE_EINVAL);
-    CHECK_ERR(chute_handle_conn(&conn, NULL, NULL), CHUTE_EINVAL);
+    const struct chute_spawn_options wrong[] = {
+        {.size = 8},
+        {.size = sizeof *wrong, .flags = UINT64_C(1) << 63},
+        {.size = sizeof *wrong, .stdin_fd = -1},
+        {.size = sizeof *wrong, .stdout_fd = -1},
+        {.size = sizeof *wrong, .stderr_fd = -1},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        CHECK_ERR(chute_process_spawn(&none, "/bin/true", argv, &wrong[i]),
+                  CHUTE_EINVAL);
     CHECK(!none);
     chute_conn_free(ends[0]);
     chute_conn_free(ends[1]);
+}
+
+TEST(a_pass_is_a_queue_or_a_connection_and_not_both)
+{
+    chute_process *none = NULL;
+    char *argv[] = {"x", NULL};
+    chute_conn *ends[2];
+    chute_queue *queue;
+
+    CHECK_OK(chute_pipe(ends, NULL));
+    CHECK_OK(chute_queue_new(&queue, NULL));
+    const struct chute_pass both[] = {
+        {.name = "x", .queue = queue, .conn = ends[0]}, {0}};
+    CHECK_ERR(
+        chute_process_spawn(&none, "/bin/true", argv,
+                            CHUTE_OPTIONS(chute_spawn_options, .pass = both)),
+        CHUTE_EINVAL);
+    CHECK(!none);
+    chute_queue_free(queue);
+    chute_conn_free(ends[0]);
+    chute_conn_free(ends[1]);
+}
+
+TEST(without_a_path_the_same_program_runs_again)
+{
+    char *argv[] = {"again", "--list", NULL};
+    char buf[4096] = {0};
+    chute_process *process;
+    int fds[2];
+
+    CHECK_OK(pipe2(fds, O_CLOEXEC));
+    CHECK_OK(chute_process_spawn(
+        &process, NULL, argv,
+        CHUTE_OPTIONS(chute_spawn_options, .stdout_fd = fds[1])));
+    CHECK_EQ(finish(process), 0);
+    close(fds[1]);
+    CHECK(read(fds[0], buf, sizeof buf - 1) > 0);
+    CHECK(strstr(buf, "without-a-path-the-same-program-runs-again"));
+    close(fds[0]);
+}
+
+TEST(a_process_without_an_environment_may_start_programs)
+{
+    CHECK_OK(clearenv());
+    CHECK_EQ(run("code", "5", NULL), 5);
+    check_output("env",
+                 &(struct chute_spawn_options){
+                     .size = sizeof(struct chute_spawn_options)},
+                 "none");
+}
+
+TEST(asking_for_a_handle_in_a_wrong_way_gives_none)
+{
+    const struct chute_conn_options wrong[] = {
+        {.size = 8}, {.size = sizeof *wrong, .flags = UINT64_C(1) << 63}};
+    int fd;
+    chute_queue *queue;
+    chute_conn *conn;
+
+    CHECK_ERR(chute_handle_fd(&fd, "x"), CHUTE_ENOENT);
+    CHECK_ERR(chute_handle_fd(NULL, "x"), CHUTE_EINVAL);
+    CHECK_ERR(chute_handle_fd(&fd, NULL), CHUTE_EINVAL);
+    CHECK_ERR(chute_handle_queue(NULL, "x", NULL), CHUTE_EINVAL);
+    CHECK_ERR(chute_handle_queue(&queue, NULL, NULL), CHUTE_EINVAL);
+    CHECK_ERR(chute_handle_conn(NULL, "x", NULL), CHUTE_EINVAL);
+    CHECK_ERR(chute_handle_conn(&conn, NULL, NULL), CHUTE_EINVAL);
+    for (int i = 0; i < 2; i++)
+        CHECK_ERR(chute_handle_conn(&conn, "x", &wrong[i]), CHUTE_EINVAL);
+}
+
+/* The variable, with our own pid in the place of %d. */
+static void forge(const char *format)
+{
+    char text[64];
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(text, sizeof text, format, (int)getpid());
+#pragma GCC diagnostic pop
+    CHECK_OK(setenv("CHUTE_HANDLES", text, 1));
 }
 
 TEST(a_forged_variable_gives_nothing)
@@ -320,24 +403,35 @@ TEST(a_forged_variable_gives_nothing)
                                       "%d jobs=q",
                                       "%d jobs=q-3",
                                       "%d jobs=q2",
+                                      "%d jobs=q:3",
                                       "%d jobs=q99999999999999999999",
                                       "%d jobs=q5x",
                                       "%d jobs=c5,",
                                       "1 jobs=q5"};
-    char text[64];
+    char many[256];
     chute_queue *queue;
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        snprintf(text, sizeof text, bad[i], (int)getpid());
-#pragma GCC diagnostic pop
-        CHECK_OK(setenv("CHUTE_HANDLES", text, 1));
+        forge(bad[i]);
         CHECK_ERR(chute_handle_queue(&queue, "jobs", NULL), CHUTE_ENOENT);
     }
+    /* A connection has two. */
+    static const char *const half[] = {"%d out=c5", "%d out=c5 6",
+                                       "%d out=c5,"};
+    chute_conn *conn;
+    for (size_t i = 0; i < sizeof half / sizeof half[0]; i++) {
+        forge(half[i]);
+        CHECK_ERR(chute_handle_conn(&conn, "out", NULL), CHUTE_ENOENT);
+    }
+    /* So many are never passed. */
+    size_t len = (size_t)snprintf(many, sizeof many, "%d", (int)getpid());
+    for (int i = 0; i < 64; i++)
+        len += (size_t)snprintf(many + len, sizeof many - len, " x");
+    snprintf(many + len, sizeof many - len, " jobs=q777");
+    CHECK_OK(setenv("CHUTE_HANDLES", many, 1));
+    CHECK_ERR(chute_handle_queue(&queue, "jobs", NULL), CHUTE_ENOENT);
     /* Named, but not open: an error, and not taken. */
-    snprintf(text, sizeof text, "%d jobs=q777", (int)getpid());
-    CHECK_OK(setenv("CHUTE_HANDLES", text, 1));
+    forge("%d jobs=q777");
     for (int i = 0; i < 2; i++)
         CHECK_ERR(chute_handle_queue(&queue, "jobs", NULL), CHUTE_EINVAL);
 }

@@ -122,7 +122,7 @@ TEST(a_format_takes_each_type_apart)
     bool b = false;
     int i = 0;
     int64_t l = 0;
-    uint64_t u = 0;
+    uint64_t u = 0, u2 = 0;
     double d = 0, d2 = 0;
     const char *s = NULL, *s2 = NULL;
     const void *y = NULL, *y2 = NULL;
@@ -131,14 +131,15 @@ TEST(a_format_takes_each_type_apart)
     chute_value *v = chute_list(
         chute_none(), chute_bool(true), chute_int(INT_MIN),
         chute_int(INT64_MIN), chute_int_text("18446744073709551615", 10),
-        chute_float(1.5), chute_int(3), chute_str("text"),
+        chute_int(1000), chute_float(1.5), chute_int(3), chute_str("text"),
         chute_str_of("a\0b", 3), chute_bytes("by", 2), chute_bytearray("", 0),
         chute_list_of(0, NULL));
 
-    CHECK_OK(chute_value_parse(v, place, "[n b i l u d d s s# y# y# v]", &b, &i,
-                               &l, &u, &d, &d2, &s, &s2, &s_len, &y, &y_len,
-                               &y2, &y2_len, &any));
+    CHECK_OK(chute_value_parse(v, place, "[n b i l u u d d s s# y# y# v]", &b,
+                               &i, &l, &u, &u2, &d, &d2, &s, &s2, &s_len, &y,
+                               &y_len, &y2, &y2_len, &any));
     CHECK(b && i == INT_MIN && l == INT64_MIN && u == UINT64_MAX);
+    CHECK_EQ(u2, 1000);
     CHECK(d == 1.5 && d2 == 3);
     CHECK_STR(s, "text");
     CHECK_EQ(s_len, 3);
@@ -146,7 +147,7 @@ TEST(a_format_takes_each_type_apart)
     CHECK_EQ(y_len, 2);
     CHECK_EQ(memcmp(y, "by", 2), 0);
     CHECK_EQ(y2_len, 0);
-    CHECK_EQ(any, chute_value_at(v, 11));
+    CHECK_EQ(any, chute_value_at(v, 12));
     chute_value_free(v);
 }
 
@@ -168,6 +169,7 @@ TEST(what_was_built_is_taken_apart_by_the_same_format)
 
 TEST(the_place_says_where_and_what)
 {
+    static const unsigned char beyond[140] = {[138] = 1}; /* all floats */
     int i, j;
     int64_t l;
     uint64_t u;
@@ -196,11 +198,15 @@ TEST(the_place_says_where_and_what)
     WRONG(chute_dict(chute_str("a"), chute_list(chute_none())),
           "['a'][0]: int expected, not NoneType", "{'a': [i]}", &i);
     WRONG(chute_int(INT64_MAX), "int out of range", "i", &i);
+    WRONG(chute_int(INT64_MIN), "int out of range", "i", &i);
     WRONG(chute_int_text("9223372036854775808", 10), "int out of range", "l",
           &l);
     WRONG(chute_int(-1), "int out of range", "u", &u);
     WRONG(chute_int_text("18446744073709551616", 10), "int out of range", "u",
           &u);
+    WRONG(chute_int_text("123456789abcdef0123", 16), "int out of range", "u",
+          &u);
+    WRONG(chute_int_of(beyond, sizeof beyond), "int out of range", "d", &d);
     WRONG(chute_str_of("a\0b", 3), "str with a NUL", "s", &s);
     WRONG(chute_dict(chute_str("abcdefghijklmnop"), chute_int(1)),
           "['abcdefghij...']: str expected, not int", "{'abcdefghijklmnop': s}",
@@ -234,6 +240,9 @@ TEST(what_may_be_missing_leaves_its_variables_alone)
                                &i, &j, &s, &len, &k));
     CHECK(i == 5 && j == 1 && k == 7 && len == 9);
     CHECK_STR(s, "before");
+    chute_value *any = chute_none();
+    CHECK_OK(chute_value_parse(v, place, "{?'c': v}", &any));
+    CHECK_EQ(any, chute_none());
     WRONG(v, "['b']: str expected, not int", "{?'b': ?s}", &s);
 }
 
@@ -283,4 +292,12 @@ TEST(a_format_that_makes_no_sense_is_einval_whatever_the_value)
         chute_value_free(values[j]);
     }
     CHECK_ERR(chute_value_parse(NULL, place, "n"), CHUTE_EINVAL);
+
+    /* Too deep, though only the value could tell: there is no place to name. */
+    chute_value *v = chute_none();
+    for (int depth = 0; depth < 17; depth++)
+        v = chute_tuple(v);
+    CHECK_ERR(chute_value_parse(v, place, "((((((((((((((((()))))))))))))))))"),
+              CHUTE_EINVAL);
+    chute_value_free(v);
 }

@@ -163,6 +163,18 @@ TEST(a_large_int_gives_the_nearest_float_and_beyond_all_floats_a_limit)
     CHECK(d == 0x1.0000000000001p63);
     chute_value_free(v);
 
+    le[0] = 0; /* just half way, below it an even one: down */
+    v = chute_int_of(le, 9);
+    CHECK_OK(chute_value_float(v, &d));
+    CHECK(d == 0x1p63);
+    chute_value_free(v);
+
+    le[1] = 12; /* just half way, below it an odd one: up */
+    v = chute_int_of(le, 9);
+    CHECK_OK(chute_value_float(v, &d));
+    CHECK(d == 0x1.0000000000002p63);
+    chute_value_free(v);
+
     le[139] = 1;
     v = chute_int_of(le, sizeof le);
     CHECK_ERR(chute_value_float(v, &d), CHUTE_ELIMIT);
@@ -429,22 +441,35 @@ TEST(readers_take_anything_and_say_what_is_wrong)
     CHECK_EQ(chute_value_len(NULL), 0);
     CHECK_EQ(chute_value_len(chute_none()), 0);
     CHECK_ERR(chute_value_bool(NULL, &b), CHUTE_EINVAL);
+    CHECK_ERR(chute_value_bool(chute_bool(true), NULL), CHUTE_EINVAL);
     CHECK_ERR(chute_value_int(NULL, &i), CHUTE_EINVAL);
     CHECK_ERR(chute_value_int(v, &i), CHUTE_EINVAL);
+    CHECK_ERR(chute_value_int(chute_int(1), NULL), CHUTE_EINVAL);
     CHECK_ERR(chute_value_float(NULL, &d), CHUTE_EINVAL);
     CHECK_ERR(chute_value_float(v, &d), CHUTE_EINVAL);
+    CHECK_ERR(chute_value_float(chute_int(1), NULL), CHUTE_EINVAL);
     CHECK_ERR(chute_value_int_bytes(v, NULL, 0, &len), CHUTE_EINVAL);
+    CHECK_ERR(chute_value_int_bytes(chute_int(1), &b, 1, NULL), CHUTE_EINVAL);
+    CHECK_ERR(chute_value_int_bytes(chute_int(1), NULL, 1, &len), CHUTE_EINVAL);
     CHECK(chute_value_str(NULL) == NULL);
     CHECK(chute_value_bytes(NULL, &len) == NULL);
     CHECK(chute_value_bytes(v, &len) == NULL);
     CHECK(chute_value_at(NULL, 0) == NULL);
     CHECK(chute_value_at(v, 0) == NULL);
     CHECK(chute_value_key_at(NULL, 0) == NULL);
+    CHECK(chute_value_key_at(v, 0) == NULL);
     CHECK(chute_value_get(NULL, "x") == NULL);
     CHECK(chute_value_get(v, "x") == NULL);
     CHECK(chute_value_get_item(NULL, v) == NULL);
+    CHECK(chute_value_get_item(v, v) == NULL);
     CHECK_ERR(chute_value_equal(NULL, v), CHUTE_EINVAL);
     CHECK_ERR(chute_value_equal(v, NULL), CHUTE_EINVAL);
+    chute_value_free(v);
+
+    v = chute_dict(chute_str("x"), chute_none());
+    CHECK(chute_value_key_at(v, 1) == NULL);
+    CHECK(chute_value_get(v, NULL) == NULL);
+    CHECK(chute_value_get_item(v, NULL) == NULL);
     chute_value_free(v);
 }
 
@@ -722,6 +747,10 @@ TEST(a_text_that_is_no_int_gives_null)
     CHECK_ERR(chute_value_int_text(chute_none(), 10, buf, 8, NULL),
               CHUTE_EINVAL);
     CHECK_ERR(chute_value_int_text(NULL, 10, buf, 8, NULL), CHUTE_EINVAL);
+    CHECK_ERR(chute_value_int_text(chute_int(1), 10, NULL, 8, NULL),
+              CHUTE_EINVAL);
+    CHECK_OK(chute_value_int_text(chute_int(-1), 10, buf, 8, NULL));
+    CHECK_STR(buf, "-1");
 }
 
 /* -- faults ---------------------------------------------------------------- */
@@ -752,10 +781,53 @@ TEST(whatever_allocation_fails_making_a_value_frees_all_of_it)
     }
 }
 
+TEST(whatever_allocation_fails_reading_a_text_gives_null)
+{
+    FAULT_LOOP (n) {
+        chute_value *v = chute_int_text("-123456789abcdef01", 16);
+        CHECK((v == NULL) == fault_fired());
+        chute_value_free(v);
+    }
+}
+
+/* A key whose hash takes a walk that needs memory, the same for the same i. */
+static chute_value *long_way_down(int i)
+{
+    chute_value *v = chute_int(i);
+
+    for (int depth = 0; depth < 100; depth++)
+        v = chute_tuple(v);
+    return v;
+}
+
+TEST(whatever_allocation_fails_among_many_keys_frees_all_or_finds_nothing)
+{
+    enum { N = 20 };
+    chute_value *items[2 * N];
+
+    FAULT_LOOP (n) {
+        for (int i = 0; i < N; i++) {
+            items[2 * i] = long_way_down(i);
+            items[2 * i + 1] = chute_int(i);
+        }
+        chute_value *key = long_way_down(7), *v = chute_dict_of(N, items);
+        if (v && key) {
+            chute_value *found = chute_value_get_item(v, key);
+            CHECK(found == (fault_fired() ? NULL : chute_int(7)));
+        }
+        CHECK((v && key) || fault_fired());
+        chute_value_free(key);
+        chute_value_free(v);
+    }
+}
+
 TEST(whatever_allocation_fails_comparing_says_so)
 {
-    chute_value *a = chute_list(bomb(10, chute_str("x")), nested_lists(100));
-    chute_value *b = chute_list(bomb(10, chute_str("x")), nested_lists(100));
+    static const char zeros[10000];
+    chute_value *a = chute_list(bomb(10, chute_str("x")), nested_lists(100),
+                                bomb(1, chute_bytes(zeros, sizeof zeros)));
+    chute_value *b = chute_list(bomb(10, chute_str("x")), nested_lists(100),
+                                bomb(1, chute_bytes(zeros, sizeof zeros)));
 
     FAULT_LOOP (n) {
         int r = chute_value_equal(a, b);
