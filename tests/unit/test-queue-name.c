@@ -437,6 +437,43 @@ TEST(the_file_of_another_user_is_refused)
     dir_end();
 }
 
+TEST(the_directory_of_another_user_is_refused)
+{
+    if (geteuid() != 0)
+        SKIP("only root can make such a directory");
+    dir_begin();
+    CHECK_EQ(chown(dir, 4242, 4242), 0);
+    CHECK_ERR(open_result("jobs", CREATE), CHUTE_EACCES);
+    CHECK_ERR(chute_queue_unlink("jobs"), CHUTE_EACCES);
+    dir_end();
+}
+
+/* A file system of 1 MiB at that place, seen by this process alone. */
+static bool mount_small(const char *at)
+{
+    return unshare(CLONE_NEWNS) == 0 &&
+           mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("tmpfs", at, "tmpfs", 0, "size=1m,mode=0700") == 0;
+}
+
+TEST(the_users_own_directory_is_for_nobody_else)
+{
+    char own[64];
+
+    if (geteuid() != 0 || !mount_small("/dev/shm"))
+        SKIP("only root can have another /dev/shm");
+    CHECK_EQ(setenv("CHUTE_DIR", "", 1), 0);
+    snprintf(own, sizeof own, "/dev/shm/chute-%d", (int)geteuid());
+    CHECK_OK(open_result("jobs", CREATE));
+    CHECK_EQ(chmod(own, 0750), 0);
+    CHECK_ERR(open_result("jobs", OPEN), CHUTE_EACCES);
+    CHECK_EQ(chmod(own, 0700), 0);
+    CHECK_OK(open_result("jobs", OPEN));
+    CHECK_EQ(chown(own, 4242, 4242), 0);
+    CHECK_ERR(open_result("jobs", OPEN), CHUTE_EACCES);
+    CHECK_EQ(umount("/dev/shm"), 0);
+}
+
 TEST(a_group_may_share_a_directory)
 {
     if (geteuid() != 0)
@@ -454,14 +491,6 @@ TEST(a_group_may_share_a_directory)
 }
 
 /* -- shortage --------------------------------------------------------------- */
-
-/* A file system of 1 MiB at dir, seen by this process alone. */
-static bool mount_small(void)
-{
-    return unshare(CLONE_NEWNS) == 0 &&
-           mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("tmpfs", dir, "tmpfs", 0, "size=1m,mode=0700") == 0;
-}
 
 /* Take what room is left. */
 static void fill_up(void)
@@ -482,7 +511,7 @@ TEST(a_full_file_system_is_enospc_and_the_queue_goes_on)
     int n = 0, r;
 
     dir_begin();
-    if (!mount_small()) {
+    if (!mount_small(dir)) {
         CHECK_EQ(rmdir(dir), 0);
         SKIP("no tmpfs may be mounted here");
     }
