@@ -178,6 +178,26 @@ TEST(values_arrive_as_they_were_sent)
     free_pipe(p);
 }
 
+TEST(bytes_that_are_most_of_a_message_arrive_like_others)
+{
+    enum { LEN = 100000 };
+    static unsigned char bytes[LEN];
+    struct ends p = new_pipe(0);
+    chute_value *v;
+    size_t len;
+
+    for (size_t i = 0; i < LEN; i++)
+        bytes[i] = (unsigned char)(i * 7);
+    CHECK_OK(chute_conn_send(
+        p.a, chute_list(chute_bytes(bytes, LEN), chute_int(1)), CHUTE_FOREVER));
+    CHECK_OK(chute_conn_recv(p.b, &v, CHUTE_FOREVER));
+    free_pipe(p); /* they do not lie in the connection */
+    CHECK_MEM(chute_value_bytes(chute_value_at(v, 0), &len), bytes, LEN);
+    CHECK_EQ(len, LEN);
+    CHECK_EQ(chute_value_at(v, 1), chute_int(1));
+    chute_value_free(v);
+}
+
 TEST(a_message_that_is_no_value_comes_out_as_bytes)
 {
     struct ends p = new_pipe(0);

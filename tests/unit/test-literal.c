@@ -80,6 +80,7 @@ TEST(what_is_written_is_read_again)
         "''",
         "\"it's\"",
         "'\\x00\\\\\\n\\ud800\xf0\x9f\x98\x80'",
+        "'\xed\x9f\xbb'", /* the last letter before the surrogates */
         "b''",
         "b'\\x00\\xff'",
         "bytearray(b'a')",

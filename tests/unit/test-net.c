@@ -113,6 +113,15 @@ TEST(two_meet_at_every_kind_of_address)
     }
 }
 
+TEST(two_meet_who_may_be_interrupted)
+{
+    struct chute_net_options options = with_key;
+
+    options.flags = CHUTE_INTERRUPTIBLE;
+    meet_at(NULL, &options);
+    meet_at("tcp:127.0.0.1:0", &options);
+}
+
 TEST(two_meet_over_ipv6)
 {
     int fd = socket(AF_INET6, SOCK_STREAM, 0);

@@ -259,6 +259,8 @@ TEST(a_limit_is_kept_to_the_last_one)
               CHUTE_ELIMIT);
 
     CHECK_OK(within(LIT(HEAD "\x8a\3\1\1\0."), LIMITS(.max_int_len = 2)));
+    CHECK_OK(
+        within(LIT(HEAD "\x8a\3\1\1\0."), LIMITS(.max_int_len = UINT64_MAX)));
     CHECK_ERR(within(LIT(HEAD "\x8a\3\1\1\0."), LIMITS(.max_int_len = 1)),
               CHUTE_ELIMIT);
 }

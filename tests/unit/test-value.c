@@ -511,6 +511,25 @@ TEST(a_large_int_and_its_float_are_one_key)
     chute_value_free(v);
 }
 
+TEST(ints_beyond_all_floats_are_keys)
+{
+    enum { N = 20 };
+    unsigned char le[140] = {[138] = 1};
+    chute_value *items[2 * N];
+
+    for (int i = 0; i < N; i++) {
+        le[0] = (unsigned char)i;
+        items[2 * i] = chute_int_of(le, sizeof le);
+        items[2 * i + 1] = chute_int(i);
+    }
+    chute_value *v = chute_dict_of(N, items);
+    chute_value *last = chute_int_of(le, sizeof le);
+    CHECK_EQ(chute_value_len(v), N);
+    CHECK_EQ(chute_value_get_item(v, last), chute_int(N - 1));
+    chute_value_free(last);
+    chute_value_free(v);
+}
+
 TEST(nan_is_equal_to_itself_only_inside)
 {
     chute_value *nan = chute_float(NAN);
