@@ -10,7 +10,8 @@
  *     for somebody who is about to come
  *
  * A file that the library cannot read goes with --broken only, and if no process
- * has it open as far as /proc tells.
+ * has it open as far as /proc tells, or the library, which takes its name away in
+ * one step: a queue that is made meanwhile in its place stays.
  *
  * Proof: tests/tool/collect.py.
  */
@@ -124,11 +125,20 @@ static int remove_broken(struct gc *gc, const char *name, const struct stat *st)
         return kept_for_holder(gc, name, st);
     if (gc->holders.n_unseen && (st->st_mode & 077))
         return kept(gc, name, "other users may have it open: be root");
-    int r = wants(gc, DRY_RUN) ? 0 : chute_queue_unlink(name);
-    if (r < 0 && r != CHUTE_ENOENT)
+    int r = wants(gc, DRY_RUN) ? 0 : chute_queue_unlink_broken(name);
+    switch (r) {
+    case 0:
+        printf("%s\n", name);
+        return DONE;
+    case CHUTE_ENOENT:
+        return DONE;
+    case CHUTE_EEXIST:
+        return kept(gc, name, "it has just been made anew");
+    case CHUTE_EBUSY:
+        return kept_for_holder(gc, name, st);
+    default:
         return queues_complain(name, r);
-    printf("%s\n", name);
-    return DONE;
+    }
 }
 
 static int look_at(struct gc *gc, int dir, const char *name)

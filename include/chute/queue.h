@@ -124,6 +124,14 @@ CHUTE_API int chute_queue_unlink(const char *name);
  * Errors: as chute_queue_open. */
 CHUTE_API int chute_queue_unlink_unused(const char *name, int with_items);
 
+/* Take away the name of a file that cannot be opened as a queue: CHUTE_ECORRUPT
+ * or CHUTE_ELAYOUT. It is done in one step: a queue that is made meanwhile by
+ * that name stays, and so does a file that a chute of any version has open.
+ * Conditions: CHUTE_ENOENT, CHUTE_EBUSY (somebody has it open), CHUTE_EEXIST (it
+ * is a queue).
+ * Errors: as chute_queue_open. */
+CHUTE_API int chute_queue_unlink_broken(const char *name);
+
 /* The names in the directory of chute_queue_open: a list of str, sorted. What
  * they name need not be a queue, or one that can be opened.
  * Ownership: *ret_names is the caller's. */

@@ -182,8 +182,11 @@ int chute_queue_unlink(const char *name)
     return r;
 }
 
+/* What has to be there, so that its name is taken away. */
+enum wanted { AN_EMPTY_QUEUE, A_QUEUE, NO_QUEUE };
+
 /* Held alone, nobody else has it open: what is found stays so. */
-static int check_unused(int fd, bool with_items)
+static int check_unused(int fd, enum wanted wanted)
 {
     struct region_chain chain;
     struct ring_state state;
@@ -194,14 +197,17 @@ static int check_unused(int fd, bool with_items)
     r = region_chain_attach(&chain, own, true);
     if (r < 0) {
         plat_close(own);
-        return r;
+        bool is_none = r == CHUTE_ECORRUPT || r == CHUTE_ELAYOUT;
+        return is_none && wanted == NO_QUEUE ? 0 : r;
     }
     bool is_empty = ring_is_empty(&chain, &state);
     region_chain_free(&chain);
-    return is_empty || with_items ? 0 : fail(CHUTE_ENOTEMPTY);
+    if (wanted == NO_QUEUE)
+        return fail(CHUTE_EEXIST);
+    return is_empty || wanted == A_QUEUE ? 0 : fail(CHUTE_ENOTEMPTY);
 }
 
-int chute_queue_unlink_unused(const char *name, int with_items)
+static int unlink_if(const char *name, enum wanted wanted)
 {
     int dir, fd;
 
@@ -214,13 +220,23 @@ int chute_queue_unlink_unused(const char *name, int with_items)
     if (r == 0) {
         r = file_hold(fd, true);
         if (r == 0)
-            r = check_unused(fd, with_items != 0);
+            r = check_unused(fd, wanted);
         if (r == 0)
             r = file_unlink(dir, name);
         close_alone(fd);
     }
     close_alone(dir);
     return r;
+}
+
+int chute_queue_unlink_unused(const char *name, int with_items)
+{
+    return unlink_if(name, with_items ? A_QUEUE : AN_EMPTY_QUEUE);
+}
+
+int chute_queue_unlink_broken(const char *name)
+{
+    return unlink_if(name, NO_QUEUE);
 }
 
 /* -- listing ---------------------------------------------------------------- */

@@ -1,4 +1,5 @@
 """collect.py - gc removes what nobody holds, and nothing else."""
+import fcntl
 import os
 import random
 import threading
@@ -99,6 +100,15 @@ def what_is_no_queue_stays_unless_asked_for():
     o = chute("gc", "-a0", "--broken", "-v", out="noise\n")
     assert "kept directory" in o.err, o
     chute("gc", "-a0", "--broken", out="", err="")
+
+
+@test
+def what_is_no_queue_and_open_stays():
+    with open(tool.directory / "noise", "wb") as noise:
+        fcntl.flock(noise, fcntl.LOCK_SH)  # as another version of chute has its queue
+        o = chute("gc", "-a0", "--broken", "-v", out="")
+        assert f"kept noise: {os.getpid()} " in o.err, o
+    chute("gc", "-a0", "--broken", out="noise\n")
 
 
 tool.main()

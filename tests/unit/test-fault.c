@@ -10,6 +10,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -255,6 +256,28 @@ TEST_TIMEOUT(the_life_of_a_queue_with_a_name, 240)
             (void)passed(r);
         CHECK(fault_fired());
         CHECK_OK(chute_queue_unlink_unused("more", 0));
+    }
+    CHECK_EQ(rmdir(dir), 0);
+}
+
+TEST_TIMEOUT(clearing_away_what_is_no_queue, 240)
+{
+    char dir[] = "/tmp/chute-fault-XXXXXX", path[64];
+
+    CHECK(mkdtemp(dir) != NULL);
+    CHECK_EQ(setenv("CHUTE_DIR", dir, 1), 0);
+    snprintf(path, sizeof path, "%s/noise", dir);
+    FAULT_LOOP (n) {
+        int fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0600);
+        CHECK(fd >= 0);
+        CHECK_OK(close(fd));
+        int r = chute_queue_unlink_broken("noise");
+        if (r == 0)
+            continue;
+        if (r != -EBUSY) /* as it may be, if that is what was said */
+            (void)passed(r);
+        CHECK(fault_fired());
+        CHECK_OK(chute_queue_unlink_broken("noise"));
     }
     CHECK_EQ(rmdir(dir), 0);
 }

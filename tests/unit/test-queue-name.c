@@ -638,6 +638,105 @@ TEST(what_is_no_queue_is_not_cleared_away)
     dir_end();
 }
 
+static void write_garbage(const char *name)
+{
+    int fd = open(path_of(name), O_CREAT | O_EXCL | O_WRONLY, 0600);
+
+    if (fd < 0)
+        return; /* the name is taken, perhaps by a queue */
+    CHECK_EQ(write(fd, "garbage", 7), 7);
+    CHECK_EQ(close(fd), 0);
+}
+
+TEST(only_what_is_no_queue_and_not_open_is_broken)
+{
+    dir_begin();
+    CHECK_ERR(chute_queue_unlink_broken("jobs"), CHUTE_ENOENT);
+    CHECK_ERR(chute_queue_unlink_broken(NULL), CHUTE_EINVAL);
+    write_garbage("jobs");
+    int fd = open(path_of("jobs"), O_RDONLY);
+    CHECK_EQ(flock(fd, LOCK_SH), 0); /* as a chute of any version has it open */
+    CHECK_ERR(chute_queue_unlink_broken("jobs"), CHUTE_EBUSY);
+    CHECK_EQ(close(fd), 0);
+    CHECK_OK(chute_queue_unlink_broken("jobs"));
+    chute_queue *q = opened("jobs", CREATE);
+    CHECK_ERR(chute_queue_unlink_broken("jobs"), CHUTE_EBUSY);
+    chute_queue_free(q);
+    CHECK_ERR(chute_queue_unlink_broken("jobs"), CHUTE_EEXIST);
+    CHECK_OK(chute_queue_unlink("jobs"));
+    CHECK_EQ(mkdir(path_of("jobs"), 0700), 0);
+    CHECK_ERR(chute_queue_unlink_broken("jobs"), CHUTE_EINVAL);
+    CHECK_EQ(rmdir(path_of("jobs")), 0);
+    dir_end();
+}
+
+/* Else what was looked at need not be what loses its name. */
+TEST(names_are_taken_away_one_at_a_time)
+{
+    dir_begin();
+    CHECK_OK(open_result("jobs", CREATE));
+    write_garbage("other");
+    int fd = open(dir, O_RDONLY | O_DIRECTORY);
+    CHECK_EQ(flock(fd, LOCK_EX), 0); /* somebody is at it, and does not end */
+    CHECK_ERR(chute_queue_unlink("jobs"), CHUTE_EAGAIN);
+    CHECK_ERR(chute_queue_unlink_unused("jobs", 1), CHUTE_EAGAIN);
+    CHECK_ERR(chute_queue_unlink_broken("other"), CHUTE_EAGAIN);
+    CHECK_OK(open_result("jobs", OPEN));
+    CHECK_EQ(close(fd), 0);
+    CHECK_OK(chute_queue_unlink_unused("jobs", 1));
+    CHECK_OK(chute_queue_unlink_broken("other"));
+    dir_end();
+}
+
+/* Make garbage, and clear it away, for ever. */
+_Noreturn static void spoil_and_clear(void)
+{
+    for (;;) {
+        write_garbage("jobs");
+        int r = chute_queue_unlink_broken("jobs");
+        CHECK(r == 0 || r == CHUTE_ENOENT || r == CHUTE_EBUSY ||
+              r == CHUTE_EEXIST || r == CHUTE_EAGAIN);
+    }
+}
+
+/* Two see the same garbage; one takes it away, a queue is made, and the other
+ * must not take that for it. */
+TEST_TIMEOUT(clearing_away_what_is_broken_takes_no_queue_along, 120)
+{
+    enum { N_CLEARERS = 2, N_QUEUES = TEST_ASAN || TEST_TSAN ? 100 : 500 };
+    struct chute_queue_stats stats = {.size = sizeof stats};
+    pid_t pids[N_CLEARERS];
+
+    dir_begin();
+    for (int i = 0; i < N_CLEARERS; i++) {
+        pids[i] = fork();
+        CHECK(pids[i] >= 0);
+        if (pids[i] == 0)
+            spoil_and_clear();
+    }
+    for (int n = 0; n < N_QUEUES;) {
+        chute_queue *q;
+        int r = chute_queue_open(&q, "jobs", EXCLUSIVE);
+        if (r < 0) {
+            CHECK_ERR(r, CHUTE_EEXIST);
+            continue;
+        }
+        sched_yield();
+        CHECK_OK(chute_queue_stat(q, &stats));
+        CHECK_EQ(stats.unlinked, 0);
+        chute_queue_free(q);
+        sched_yield();
+        CHECK_OK(chute_queue_unlink("jobs")); /* it is still there */
+        n++;
+    }
+    for (int i = 0; i < N_CLEARERS; i++) {
+        CHECK_EQ(kill(pids[i], SIGKILL), 0);
+        CHECK_EQ(waitpid(pids[i], NULL, 0), pids[i]);
+    }
+    (void)unlink(path_of("jobs"));
+    dir_end();
+}
+
 TEST(names_are_listed_in_order_and_only_those_that_are_names)
 {
     chute_value *names, *expected;

@@ -16,6 +16,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -399,7 +400,7 @@ static void use_queue(chute_queue *q)
 
 static void use_queues(void)
 {
-    char dir[] = "/tmp/chute-syscalls-XXXXXX";
+    char dir[] = "/tmp/chute-syscalls-XXXXXX", path[64];
     chute_queue *q, *other;
     chute_value *names;
 
@@ -418,6 +419,11 @@ static void use_queues(void)
     chute_queue_free(q);
     chute_queue_free(other);
     CHECK_OK(chute_queue_unlink_unused("jobs", 1));
+    cease_to_watch();
+    snprintf(path, sizeof path, "%s/noise", dir);
+    CHECK_EQ(close(open(path, O_CREAT | O_WRONLY, 0600)), 0);
+    begin_to_watch();
+    CHECK_OK(chute_queue_unlink_broken("noise"));
     cease_to_watch();
     CHECK_EQ(rmdir(dir), 0);
     CHECK_EQ(unsetenv("CHUTE_DIR"), 0);
