@@ -389,11 +389,12 @@ TEST(another_layout_or_namespace_is_told_apart_from_garbage)
     CHECK_OK(open_result("jobs", CREATE));
     set_field("jobs", offsetof(struct shm_label, layout), 1);
     CHECK_ERR(open_result("jobs", OPEN), CHUTE_ELAYOUT);
-    CHECK_OK(chute_queue_unlink("jobs"));
+    CHECK_OK(chute_queue_unlink_broken("jobs"));
 
     CHECK_OK(open_result("jobs", CREATE));
     set_field("jobs", offsetof(struct shm_label, pid_namespace), 1);
     CHECK_ERR(open_result("jobs", OPEN), CHUTE_ENAMESPACE);
+    CHECK_ERR(chute_queue_unlink_broken("jobs"), CHUTE_ENAMESPACE);
     CHECK_OK(chute_queue_unlink("jobs"));
 
     CHECK_OK(open_result("jobs", CREATE));
