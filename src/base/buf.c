@@ -18,10 +18,8 @@
 
 enum { MIN_CAP = 64 };
 
-int buf_reserve(struct buf *b, size_t more)
+int buf_grow(struct buf *b, size_t more)
 {
-    if (more <= b->cap - b->len)
-        return 0;
     if (more > PTRDIFF_MAX - b->len)
         return fail(CHUTE_ENOMEM);
 

@@ -20,9 +20,16 @@ struct buf {
     size_t cap;
 };
 
+/* A larger piece of memory, with place for `more` bytes behind the end. 0, or
+ * CHUTE_ENOMEM. */
+int buf_grow(struct buf *b, size_t more);
+
 /* Make place for `more` bytes behind the end: afterwards so many can be written
  * at data + len. 0, or CHUTE_ENOMEM. */
-int buf_reserve(struct buf *b, size_t more);
+static inline int buf_reserve(struct buf *b, size_t more)
+{
+    return more <= b->cap - b->len ? 0 : buf_grow(b, more);
+}
 
 /* Append bytes; they must not be the buffer's own. 0, or CHUTE_ENOMEM. */
 int buf_add(struct buf *b, const void *data, size_t data_len);

@@ -15,6 +15,7 @@ static inline uint64_t copy_short(unsigned char *to, const unsigned char *from,
     const uint64_t high = UINT64_C(0x8080808080808080);
     uint64_t first, last;
     uint32_t half[2];
+    uint16_t quarter[2];
 
     if (len >= 8) { /* two words, which may overlap */
         memcpy(&first, from, 8);
@@ -30,12 +31,17 @@ static inline uint64_t copy_short(unsigned char *to, const unsigned char *from,
         memcpy(to + len - 4, half + 1, 4);
         return (half[0] | half[1]) & high;
     }
-    unsigned char all = 0;
-    for (size_t i = 0; i < len; i++) {
-        to[i] = from[i];
-        all |= from[i];
+    if (len >= 2) {
+        memcpy(quarter, from, 2);
+        memcpy(quarter + 1, from + len - 2, 2);
+        memcpy(to, quarter, 2);
+        memcpy(to + len - 2, quarter + 1, 2);
+        return (uint64_t)(quarter[0] | quarter[1]) & high;
     }
-    return all & high;
+    if (len == 0)
+        return 0;
+    to[0] = from[0];
+    return from[0] & high;
 }
 
 #endif

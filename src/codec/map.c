@@ -37,7 +37,7 @@ int map_grow(struct map *m)
     return 0;
 }
 
-void map_end(struct map *m)
+void map_free(struct map *m)
 {
     free(m->slots);
     *m = (struct map){0};

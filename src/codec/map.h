@@ -66,6 +66,13 @@ static inline uint64_t *map_get(const struct map *m, uint64_t key)
     return slot && slot->key == key ? &slot->value : NULL;
 }
 
-void map_end(struct map *m);
+void map_free(struct map *m);
+
+/* Most maps stay empty. */
+static inline void map_end(struct map *m)
+{
+    if (m->slots)
+        map_free(m);
+}
 
 #endif

@@ -35,13 +35,14 @@ struct pickle {
     /* What has more than one reference: */
     struct map numbers; /* of the parts */
     struct buf parts;   /* struct part, from 1 */
-    struct buf met;     /* uint32_t: their numbers, each time one is met */
-    size_t n_memo;      /* how many are met more than once */
-    size_t n_gets;      /* how often they are met again */
+    struct buf met; /* uint32_t: their numbers, each time one is met; and 0 */
+    uint32_t last;  /* the last of them */
+    size_t n_memo;  /* how many are met more than once */
+    size_t n_gets;  /* how often they are met again */
     /* pickle_write: */
     const chute_value *next; /* the next part to be met, or NULL */
-    size_t at;               /* its place in `met` */
-    uint64_t next_index;     /* the memo's next index */
+    uint32_t next_index;     /* the memo's next index */
+    const uint32_t *ahead;   /* the next part's place in `met` */
 };
 
 int pickle_begin(struct pickle *p, const chute_value *v);

@@ -31,8 +31,8 @@
 /* A larger array in the place of `at`, which holds *cap items and may be `room`
  * inside its owner; NULL, and nothing has changed, if memory is short. Out of
  * line: it is rare. */
-static inline void *stack_grow(void *at, const void *room, size_t *cap,
-                               size_t item_len)
+static __attribute__((noinline, unused)) void *
+stack_grow(void *at, const void *room, size_t *cap, size_t item_len)
 {
     size_t more = *cap * 2;
 
@@ -55,8 +55,8 @@ struct walk_frame {
     const struct chute_value *v;
     size_t i; /* the next of its items */
     union {
-        bool repeat;   /* print: we have been here before (see repeat.h) */
-        uint64_t part; /* pickle-write: the number of it, or 0 */
+        bool repeat;       /* print: we have been here before (see repeat.h) */
+        struct part *part; /* pickle-write: what is known of it, or NULL */
     };
 };
 
@@ -79,7 +79,7 @@ static inline void walk_end(struct walk *w)
         free(w->at);
 }
 
-static inline int walk_push(struct walk *w, const struct chute_value *v)
+static inline int walk_push_frame(struct walk *w, const struct walk_frame *f)
 {
     if (w->n == w->cap) {
         void *at = stack_grow(w->at, w->room, &w->cap, sizeof *w->at);
@@ -87,8 +87,15 @@ static inline int walk_push(struct walk *w, const struct chute_value *v)
             return fail(CHUTE_ENOMEM);
         w->at = at;
     }
-    w->at[w->n++] = (struct walk_frame){.v = v};
+    w->at[w->n++] = *f;
     return 0;
+}
+
+static inline int walk_push(struct walk *w, const struct chute_value *v)
+{
+    struct walk_frame f = {.v = v};
+
+    return walk_push_frame(w, &f);
 }
 
 /* -- a vector of pointers -------------------------------------------------- */

@@ -57,7 +57,7 @@ struct chute_value {
     uint8_t type;
     uint8_t flags;
     uint16_t place; /* in its chunk; 0: memory of its own */
-    size_t n;       /* blob: bytes; box: items, or pairs */
+    size_t n;       /* blob: bytes; box: items, or pairs; number: 0 */
     union {
         int64_t i; /* int, bool */
         double d;
@@ -100,11 +100,16 @@ static inline bool value_is_set(const struct chute_value *v)
     return v->type == CHUTE_SET || v->type == CHUTE_FROZENSET;
 }
 
+static inline struct value_blob *value_blob(const struct chute_value *v)
+{
+    return (struct value_blob *)(uintptr_t)v;
+}
+
 static inline unsigned char *value_data(const struct chute_value *v)
 {
     if (v->flags & VALUE_SLICE)
         return ((struct value_slice *)(uintptr_t)v)->data;
-    return ((struct value_blob *)(uintptr_t)v)->data;
+    return value_blob(v)->data;
 }
 
 static inline struct value_box *value_box(const struct chute_value *v)
