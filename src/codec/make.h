@@ -101,4 +101,12 @@ static inline struct chute_value *value_box_new(struct pool *pool, int type,
     return &box->head;
 }
 
+/* Make place for n_slots in all in a list, dict or set of a pool. 0, or
+ * CHUTE_ENOMEM. */
+static inline int value_box_reserve(struct pool *pool, struct chute_value *v,
+                                    size_t n_slots)
+{
+    return n_slots <= v->cap ? 0 : value_box_grow(pool, v, n_slots);
+}
+
 #endif

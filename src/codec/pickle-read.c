@@ -53,13 +53,16 @@ enum { MAX_PROTOCOL = 5, STOPPED = 1 };
 
 /* -- the input ------------------------------------------------------------- */
 
-/* What is left of it, apart from the reader, so that it stays in registers. */
+/* What is left of it, apart from the reader, so that it stays in registers: which
+ * it can as long as all functions that have its address are inlined. */
 struct input {
     const unsigned char *at, *end;
 };
 
+#define INLINE static inline __attribute__((always_inline))
+
 /* Step over n bytes: where they begin, or NULL if there are fewer. */
-static inline const unsigned char *take(struct input *in, size_t n)
+INLINE const unsigned char *take(struct input *in, size_t n)
 {
     const unsigned char *at = in->at;
 
@@ -70,7 +73,7 @@ static inline const unsigned char *take(struct input *in, size_t n)
 }
 
 /* A number of `width` bytes, little-endian; false if there are fewer. */
-static inline bool take_number(struct input *in, size_t width, uint64_t *ret)
+INLINE bool take_number(struct input *in, size_t width, uint64_t *ret)
 {
     const unsigned char *p = take(in, width);
 
@@ -84,8 +87,8 @@ static inline bool take_number(struct input *in, size_t width, uint64_t *ret)
 }
 
 /* A length of `width` bytes, and so many bytes: where they are, or NULL. */
-static inline const unsigned char *take_data(struct input *in, size_t width,
-                                             size_t *ret_len)
+INLINE const unsigned char *take_data(struct input *in, size_t width,
+                                      size_t *ret_len)
 {
     uint64_t len;
 
@@ -95,9 +98,21 @@ static inline const unsigned char *take_data(struct input *in, size_t width,
     return take(in, (size_t)len);
 }
 
+/* Push a value. Python's picklers put most into the memo at once, which then need
+ * not come back here as an opcode of its own. */
+INLINE int push(struct reader *r, struct input *in, chute_value *v)
+{
+    int result = reader_push(r, v);
+
+    if (result < 0 || in->at == in->end || *in->at != OP_MEMOIZE)
+        return result;
+    in->at++;
+    return reader_memoize(r);
+}
+
 /* -- frame ----------------------------------------------------------------- */
 
-static inline int run_proto(struct reader *r, struct input *in, size_t width)
+INLINE int run_proto(struct reader *r, struct input *in, size_t width)
 {
     uint64_t version;
 
@@ -107,7 +122,7 @@ static inline int run_proto(struct reader *r, struct input *in, size_t width)
     return 0;
 }
 
-static inline int run_frame(struct input *in, size_t width)
+INLINE int run_frame(struct input *in, size_t width)
 {
     uint64_t len;
 
@@ -137,7 +152,7 @@ static inline int run_bool(struct reader *r, bool b)
     return reader_push(r, value_unconst(&value_bools[b]));
 }
 
-static inline int run_int(struct reader *r, struct input *in, size_t width)
+INLINE int run_int(struct reader *r, struct input *in, size_t width)
 {
     uint64_t number;
 
@@ -148,7 +163,7 @@ static inline int run_int(struct reader *r, struct input *in, size_t width)
     return reader_push(r, value_int_new(&r->pool, i));
 }
 
-static inline int run_long(struct reader *r, struct input *in, size_t width)
+INLINE int run_long(struct reader *r, struct input *in, size_t width)
 {
     size_t len;
     const unsigned char *data = take_data(in, width, &len);
@@ -161,7 +176,7 @@ static inline int run_long(struct reader *r, struct input *in, size_t width)
                                    : value_int_of(&r->pool, data, len));
 }
 
-static inline int run_float(struct reader *r, struct input *in, size_t width)
+INLINE int run_float(struct reader *r, struct input *in, size_t width)
 {
     const unsigned char *data = take(in, width);
     uint64_t bits = 0;
@@ -201,8 +216,7 @@ static int push_slice(struct reader *r, int type, const unsigned char *data,
     return reader_push(r, &slice->head);
 }
 
-static inline int run_blob(struct reader *r, struct input *in, int type,
-                           size_t width)
+INLINE int run_blob(struct reader *r, struct input *in, int type, size_t width)
 {
     size_t len;
     void *to;
@@ -219,7 +233,7 @@ static inline int run_blob(struct reader *r, struct input *in, int type,
         memcpy(to, data, len);
     else if (!copy_text(to, data, len))
         return fail(CHUTE_EPICKLE);
-    return reader_push(r, v);
+    return push(r, in, v);
 }
 
 /* -- values with items ----------------------------------------------------- */
@@ -229,9 +243,9 @@ static inline int run_mark(struct reader *r)
     return reader_mark(r);
 }
 
-static inline int run_empty(struct reader *r, int type)
+INLINE int run_empty(struct reader *r, struct input *in, int type)
 {
-    return reader_push(r, value_box_new(&r->pool, type, 0));
+    return push(r, in, value_box_new(&r->pool, type, 0));
 }
 
 static inline int run_short_tuple(struct reader *r, size_t width)
@@ -301,7 +315,7 @@ static inline int run_pop_mark(struct reader *r)
 
 /* -- the memo -------------------------------------------------------------- */
 
-static inline int run_put(struct reader *r, struct input *in, size_t width)
+INLINE int run_put(struct reader *r, struct input *in, size_t width)
 {
     uint64_t index;
 
@@ -310,16 +324,12 @@ static inline int run_put(struct reader *r, struct input *in, size_t width)
     return reader_memo_put(r, index);
 }
 
-/* The index is the number of entries, which need not be the next after the
- * last. */
 static inline int run_memoize(struct reader *r)
 {
-    if (!reader_has(r, 1))
-        return fail(CHUTE_EPICKLE);
-    return reader_memo_put(r, r->dense.n + r->sparse.n);
+    return reader_has(r, 1) ? reader_memoize(r) : fail(CHUTE_EPICKLE);
 }
 
-static inline int run_get(struct reader *r, struct input *in, size_t width)
+INLINE int run_get(struct reader *r, struct input *in, size_t width)
 {
     uint64_t index;
 
@@ -330,7 +340,7 @@ static inline int run_get(struct reader *r, struct input *in, size_t width)
 
 /* -- classes --------------------------------------------------------------- */
 
-static inline int run_global(struct reader *r, struct input *in)
+INLINE int run_global(struct reader *r, struct input *in)
 {
     r->at = in->at;
     int result = reader_global(r);
@@ -353,7 +363,7 @@ static inline int run_reduce(struct reader *r)
 /* One row for each: the function that runs it, the type it makes or changes, and
  * the bytes of the number behind it; or how many items it takes, or which truth.
  * The compiler makes a jump and code of its own for each. */
-static inline int run_op(struct reader *r, struct input *in, unsigned char op)
+INLINE int run_op(struct reader *r, struct input *in, unsigned char op)
 {
     switch (op) {
     case OP_PROTO:
@@ -398,7 +408,7 @@ static inline int run_op(struct reader *r, struct input *in, unsigned char op)
         return run_blob(r, in, CHUTE_BYTEARRAY, 8);
 
     case OP_EMPTY_LIST:
-        return run_empty(r, CHUTE_LIST);
+        return run_empty(r, in, CHUTE_LIST);
     case OP_APPEND:
         return run_add(r, CHUTE_LIST, 1);
     case OP_APPENDS:
@@ -414,13 +424,13 @@ static inline int run_op(struct reader *r, struct input *in, unsigned char op)
     case OP_TUPLE:
         return run_tuple(r);
     case OP_EMPTY_DICT:
-        return run_empty(r, CHUTE_DICT);
+        return run_empty(r, in, CHUTE_DICT);
     case OP_SETITEM:
         return run_add(r, CHUTE_DICT, 2);
     case OP_SETITEMS:
         return run_add_all(r, CHUTE_DICT);
     case OP_EMPTY_SET:
-        return run_empty(r, CHUTE_SET);
+        return run_empty(r, in, CHUTE_SET);
     case OP_ADDITEMS:
         return run_add_all(r, CHUTE_SET);
     case OP_FROZENSET:
@@ -494,10 +504,10 @@ static int run(struct reader *r)
         r->op = r->at;
         return fail(CHUTE_EPICKLE);
     }
-    result = reader_find_cycle(r);
-    if (result < 0)
-        r->op = r->suspect_op;
-    return result;
+    if (r->suspects.n == 0)
+        return 0;
+    r->op = r->suspect_op;
+    return reader_find_cycle(r);
 }
 
 /* "module.name", as far as there is room, without what a terminal might take

@@ -97,7 +97,8 @@ static void free_ring(struct pool_chunk *first)
         chunk_free(chunk);
         chunk = next;
     }
-    free(first->block);
+    if (first->block) /* rare, and a call */
+        free(first->block);
     chunk_free(first);
 }
 

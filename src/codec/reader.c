@@ -63,7 +63,7 @@ void reader_end(struct reader *r, const chute_value *v)
 /* -- boxes ----------------------------------------------------------------- */
 
 /* A class may lie on the stack, but not become an item. */
-static int refuse_classes(struct reader *r, size_t from, size_t n)
+static inline int refuse_classes(struct reader *r, size_t from, size_t n)
 {
     for (size_t i = from; r->has_classes && i < from + n; i++)
         if (reader_at(r, i)->flags & VALUE_CLASS)
@@ -83,22 +83,8 @@ int reader_make_tuple(struct reader *r, size_t from, size_t n)
     return reader_push(r, v);
 }
 
-int reader_make_set(struct reader *r, int type, size_t from, size_t n)
-{
-    size_t n_slots = type == CHUTE_FROZENSET ? n : 0;
-    chute_value *set = value_box_new(&r->pool, type, n_slots);
-
-    if (!set)
-        return fail(CHUTE_ENOMEM);
-    int result = reader_fill(r, set, from, n);
-    if (result < 0)
-        return result;
-    r->stack.n = from;
-    return reader_push(r, set);
-}
-
-static int extend_list(struct reader *r, chute_value *list, size_t from,
-                       size_t n)
+static inline int extend_list(struct reader *r, chute_value *list, size_t from,
+                              size_t n)
 {
     int result = refuse_classes(r, from, n);
     if (result == 0)
@@ -114,7 +100,8 @@ static int extend_list(struct reader *r, chute_value *list, size_t from,
 
 /* Have these pairs the very keys of the dict that was filled last? Records in
  * a list do. Then no two of them are equal, and all can be keys. */
-static bool has_last_keys(const struct reader *r, void *const *pairs, size_t n)
+static inline bool has_last_keys(const struct reader *r, void *const *pairs,
+                                 size_t n)
 {
     if (!r->last_dict || r->last_dict->n != n)
         return false;
@@ -141,7 +128,10 @@ static int place_all(struct reader *r, chute_value *box, void *const *entries,
     return 0;
 }
 
-int reader_fill(struct reader *r, chute_value *box, size_t from, size_t n)
+/* The entries from place `from` on, n times a key and in a dict a value, go into
+ * a dict or set. */
+static inline int fill(struct reader *r, chute_value *box, size_t from,
+                       size_t n)
 {
     size_t width = box->type == CHUTE_DICT ? 2 : 1;
     void **entries = r->stack.at + from;
@@ -165,6 +155,20 @@ int reader_fill(struct reader *r, chute_value *box, size_t from, size_t n)
     return result;
 }
 
+int reader_make_set(struct reader *r, int type, size_t from, size_t n)
+{
+    size_t n_slots = type == CHUTE_FROZENSET ? n : 0;
+    chute_value *set = value_box_new(&r->pool, type, n_slots);
+
+    if (!set)
+        return fail(CHUTE_ENOMEM);
+    int result = fill(r, set, from, n);
+    if (result < 0)
+        return result;
+    r->stack.n = from;
+    return reader_push(r, set);
+}
+
 int reader_add_items(struct reader *r, int type, size_t from, size_t n)
 {
     int result = 0;
@@ -180,7 +184,7 @@ int reader_add_items(struct reader *r, int type, size_t from, size_t n)
     if (result == 0 && type == CHUTE_LIST)
         result = extend_list(r, box, from, n);
     else if (result == 0)
-        result = reader_fill(r, box, from, type == CHUTE_DICT ? n / 2 : n);
+        result = fill(r, box, from, type == CHUTE_DICT ? n / 2 : n);
     if (result == 0)
         r->stack.n = from;
     return result;

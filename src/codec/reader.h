@@ -121,7 +121,17 @@ static inline int reader_memo_put(struct reader *r, uint64_t index)
     return 0;
 }
 
-/* Fetch one from there. Only boxes that can still change need to know that they were fetched. */
+/* The next index is the number of entries, which need not be the one after the
+ * last. */
+static inline int reader_memoize(struct reader *r)
+{
+    if (r->sparse.n == 0)
+        return vec_push(&r->dense, reader_top(r, 0));
+    return reader_memo_put(r, r->dense.n + r->sparse.n);
+}
+
+/* Fetch one from there. Only boxes that can still change need to know that they
+ * were fetched. */
 static inline int reader_memo_get(struct reader *r, uint64_t index)
 {
     chute_value *v = NULL;
@@ -135,9 +145,9 @@ static inline int reader_memo_get(struct reader *r, uint64_t index)
     }
     if (!v)
         return fail(CHUTE_EPICKLE);
-    if (v->type == CHUTE_LIST || v->type == CHUTE_DICT || v->type == CHUTE_SET)
+    if (value_mark_shared(v) && (v->type == CHUTE_LIST ||
+                                 v->type == CHUTE_DICT || v->type == CHUTE_SET))
         v->flags |= VALUE_FETCHED;
-    value_mark_shared(v);
     return reader_push(r, v);
 }
 
@@ -156,10 +166,6 @@ int reader_make_set(struct reader *r, int type, size_t from, size_t n);
 /* They are added to the list, dict or set beneath them, which is of `type`. */
 int reader_add_items(struct reader *r, int type, size_t from, size_t n);
 
-/* The entries from place `from` on, n times a key and in a dict a value, go
- * into a dict or set. */
-int reader_fill(struct reader *r, chute_value *box, size_t from, size_t n);
-
 /* -- classes: reduce.c ----------------------------------------------------- */
 
 /* GLOBAL, STACK_GLOBAL: push the class that is named. REDUCE: call it. */
@@ -175,7 +181,8 @@ int reader_refuse_class(struct reader *r, const chute_value *class);
 /* A box is about to be changed that was fetched from the memo before. */
 int reader_suspect(struct reader *r, chute_value *box);
 
-/* 0, or CHUTE_ECYCLE, or CHUTE_ENOMEM. */
+/* Look from the suspects, of which there are some. 0, or CHUTE_ECYCLE, or
+ * CHUTE_ENOMEM. */
 int reader_find_cycle(const struct reader *r);
 
 #endif

@@ -271,15 +271,13 @@ chute_value *chute_bytearray(const void *data, size_t data_len)
 
 /* -- boxes ----------------------------------------------------------------- */
 
-int value_box_reserve(struct pool *pool, chute_value *v, size_t n_slots)
+int value_box_grow(struct pool *pool, chute_value *v, size_t n_slots)
 {
     struct value_box *box = value_box(v);
 
     /* In `room`, or just behind the box, is no chunk of their own. */
     assert(box->items != box->room ||
            v->cap * sizeof *box->items <= POOL_SMALL);
-    if (n_slots <= v->cap)
-        return 0;
     /* To the exact need at first, which is all of a list of up to 1000 items
      * in a pickle; then by half. */
     size_t cap = v->cap + v->cap / 2;

@@ -137,11 +137,13 @@ static inline bool value_is_shared(const struct chute_value *v)
 }
 
 /* A value of a message that is being decoded is met once more. Inside of a
- * message references are not counted (pool.h). */
-static inline void value_mark_shared(struct chute_value *v)
+ * message references are not counted (pool.h). False: it was marked before. */
+static inline bool value_mark_shared(struct chute_value *v)
 {
-    if (atomic_load_explicit(&v->n_refs, memory_order_relaxed) == 1)
-        atomic_store_explicit(&v->n_refs, 2, memory_order_relaxed);
+    if (atomic_load_explicit(&v->n_refs, memory_order_relaxed) != 1)
+        return false;
+    atomic_store_explicit(&v->n_refs, 2, memory_order_relaxed);
+    return true;
 }
 
 /* An int of any size, in memory of its own or from a pool; NULL if memory is
@@ -159,9 +161,9 @@ static inline void value_bytes_cut(struct chute_value *v, size_t len)
     value_data(v)[len] = 0;
 }
 
-/* Make place for n_slots in all in a list, dict or set of a pool. 0, or
- * CHUTE_ENOMEM. */
-int value_box_reserve(struct pool *pool, struct chute_value *v, size_t n_slots);
+/* Make place for n_slots in all, more than there are, in a list, dict or set of a
+ * pool. 0, or CHUTE_ENOMEM. */
+int value_box_grow(struct pool *pool, struct chute_value *v, size_t n_slots);
 
 /* A tuple of n items, which are consumed on success only. */
 struct chute_value *value_tuple_new(struct pool *pool, size_t n,
