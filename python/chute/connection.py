@@ -22,6 +22,8 @@ class Connection(_chute.Connection):
     whole. It can be pickled at any time.
     """
 
+    _kept_page = None
+
     def __reduce__(self):
         page = self._page()
         return _rebuild, (type(self), DupFd(self.fileno()),
@@ -31,20 +33,19 @@ class Connection(_chute.Connection):
     def _page(self):
         """A file that holds what those who share this end have to know of each
         other; None if it is no end of chute's."""
-        if getattr(self, "_page_file", None) is None:
+        if self._kept_page is None:
             ours, theirs = socket.socketpair()
             with ours, theirs:
                 if not self._give(theirs.fileno()):
                     return None
                 _, (end, page), _, _ = socket.recv_fds(ours, 1, 2)
             os.close(end)
-            self._page_file = open(page, "rb", buffering=0)
-        return self._page_file
+            self._kept_page = _chute.Connection(page)  # closes it in the end
+        return self._kept_page
 
     def close(self):
-        page = getattr(self, "_page_file", None)
-        if page is not None:
-            page.close()
+        if self._kept_page is not None:
+            self._kept_page.close()
         super().close()
 
     def __exit__(self, *exc):

@@ -473,6 +473,16 @@ static Py_ssize_t receive_into(struct conn_object *self, char *to, size_t cap)
     return (Py_ssize_t)len;
 }
 
+/* As multiprocessing, a TypeError for bytes. */
+static int get_writable(PyObject *object, Py_buffer *ret_view)
+{
+    int r = PyObject_GetBuffer(object, ret_view, PyBUF_WRITABLE);
+
+    if (r < 0 && PyErr_ExceptionMatches(PyExc_BufferError))
+        PyErr_SetString(PyExc_TypeError, "a writable buffer is needed");
+    return r;
+}
+
 static const struct ext_args recv_into_args = {
     "recv_bytes_into", (const char *const[]){"buf", "offset"}, 2, 1};
 
@@ -487,7 +497,7 @@ static PyObject *conn_recv_bytes_into(PyObject *object, PyObject *const *given,
     if (ext_args_take(&recv_into_args, given, n_given, keywords, args) < 0 ||
         take_index(args[1], &offset) < 0 || enter_to_receive(self) < 0)
         return NULL;
-    if (PyObject_GetBuffer(args[0], &view, PyBUF_WRITABLE) == 0) {
+    if (get_writable(args[0], &view) == 0) {
         if (offset < 0)
             PyErr_SetString(PyExc_ValueError, "negative offset");
         else if (offset > view.len)

@@ -174,9 +174,17 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-/* The slot's own type of pointer is an object's. */
+/* The slot's own type of pointer is an object's. What Python 3.12 and 3.13 ask:
+ * interpreters may be many, under one lock; and the lock is wanted, for the spare
+ * buffer and the counts in conn.c. */
 static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, (void *)(uintptr_t)run},
+#ifdef Py_mod_multiple_interpreters
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_SUPPORTED},
+#endif
+#ifdef Py_mod_gil
+    {Py_mod_gil, Py_MOD_GIL_USED},
+#endif
     {0, NULL},
 };
 
