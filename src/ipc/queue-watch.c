@@ -11,7 +11,7 @@
  * for it as long as it may, for else a caller of poll(2) would go round and round
  * while a putter copies.
  *
- * Proof: tests/unit/test-queue-watch.c, tests/torture/step.c.
+ * Proof: tests/unit/test-queue-watch.c, tests/torture/step.c, tests/model/.
  */
 #include "base/fail.h"
 #include "chute/error.h"

@@ -40,7 +40,7 @@
  * all shared memory: what stands in it is the number in a name, and one who
  * writes other numbers there has bytes sent to what begins with "chute-bell-".
  *
- * Proof: tests/unit/test-queue-watch.c, tests/torture/step.c.
+ * Proof: tests/unit/test-queue-watch.c, tests/torture/step.c, tests/model/.
  */
 #include <errno.h>
 
