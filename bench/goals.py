@@ -103,34 +103,35 @@ GOALS = [
     Goal(13, "processor time, 1x1, 64 B", "1x1:64", "chute", ["boost"], key="cpu_us",
          at_most=0.3),
     Goal(14, "C value [42, None, 'hello']", "value", "chute-value", ["mp.Pipe"],
-         at_least=8).against("python list"),
+         at_least=8).against("python one to one: [42, None, 'hello']"),
     Goal(14, "C value [42, None, 'hello']", "value", "chute-value", ["mp.Queue"],
-         at_least=15).against("python list"),
+         at_least=15).against("python one to one: [42, None, 'hello']"),
     Goal(15, "connection, same core, p50", "trip:same", "chute-conn", ["socketpair"],
          key="p50", at_most=1.15),
     Goal(15, "connection, other core, p50", "trip:other", "chute-conn",
          ["socketpair"], key="p50", at_most=1.15),
-    *(Goal(16, f"Python: int, {sides}", f"python {column}", "chute.Queue", [peer],
+    *(Goal(16, f"Python: int, {what}", f"python {what}: int", "chute.Queue", [peer],
            at_least=times)
-      for sides, column in (("1x1", "int"), ("4x4", "int 4x4"))
+      for what in ("one to one", "four to four")
       for peer, times in (("mp.Queue", 8), ("zmq", 2))),
-    Goal(17, "Python: 1 MiB numpy", "python 1 MiB numpy", "chute.Queue",
-         ["mp.Queue"], at_least=10),
-    Goal(17, "Python: 1 MiB numpy", "python 1 MiB numpy", "chute.Queue", ["zmq"],
-         at_least=1.5),
-    Goal(18, "Python: round trip, other core", "python trip other", "chute.Queue",
-         ["mp.Queue", "mp.Pipe"], key="p50", at_most=0.15),
+    *(Goal(17, "Python: 1 MiB array", "python one to one: 1 MiB array", "chute.Queue",
+           [peer], at_least=times)
+      for peer, times in (("mp.Queue", 10), ("zmq", 1.5))),
+    Goal(18, "Python: list there and back", "python round trip, apart: "
+         "[42, None, 'hello']", "chute.Queue", ["mp.Queue", "mp.Pipe"], key="p50",
+         at_most=0.15),
 ]
 
 TITLES = ["#", "workload", "peer", "peer's", "chute's", "ratio", "goal", ""]
 
 
-def python_results(figures):
+def python_results(tree):
     """What bench/python.py has written, as if measure had."""
-    return {f"python {column}": {
-                peer: {"p50" if column.startswith("trip") else "rate": figure}
+    return {f"python {what}: {name}": {
+                peer: {"p50" if what.startswith("round trip") else "rate": figure}
                 for peer, figure in by_peer.items()}
-            for column, by_peer in figures["figures"].items()}
+            for what, by_name in tree.items() if what != "CPU"
+            for name, by_peer in by_name.items()}
 
 
 def lines_of(results):
@@ -149,13 +150,20 @@ def run_measure(options):
                     peers, options.rounds, options.seconds, options.idle_seconds)
 
 
+def python_peers():
+    """Those that a goal names, as python.py calls them."""
+    return sorted({p for g in GOALS for w, peers in ((g.workload, [g.ours]),
+                                                     (g.theirs_in, g.peers))
+                   if w.startswith("python ") for p in peers})
+
+
 def run_python(options):
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         done = subprocess.run([sys.executable, HERE / "python.py",
                                "--json", file.name, "--rounds", str(options.rounds),
-                               "--seconds", str(options.seconds)],
+                               "--seconds", str(options.seconds), *python_peers()],
                               check=False, stdout=subprocess.DEVNULL)
-        return load(file.name) if done.returncode == 0 else {"figures": {}}
+        return load(file.name) if done.returncode == 0 else {}
 
 
 def main():

@@ -151,10 +151,10 @@ def cpu(machine, results):
 
 
 def python(machine, results):
+    what = "python one to one: "
     bars("python", "Python: objects a second, one putter, one getter", machine,
-         [(column.removeprefix("python "), ranked(by_peer, "rate"))
-          for column, by_peer in results.items()
-          if column.startswith("python ") and "trip" not in column],
+         [(workload.removeprefix(what), ranked(by_peer, "rate"))
+          for workload, by_peer in results.items() if workload.startswith(what)],
          "objects a second", log=True)
 
 
@@ -178,24 +178,33 @@ PLOTS = {
 }
 
 
-def python_table(results):
-    columns = [(w.removeprefix("python "), w, [key], show)
-               for w, by_peer in results.items() if w.startswith("python ")
-               for key, show in (("rate", tables.readable),
-                                 ("p50", tables.three_digits))
-               if any(key in f for f in by_peer.values())]
-    table = tables.table_of(results, "", columns)
-    return [("python", "Python: objects a second; round trips in us", *table)
-            ] if table else []
+def python_tables(results):
+    """One for each thing that bench/python.py measures."""
+    made = []
+    for what, unit, key in (("one to one", "objects a second", "rate"),
+                            ("four to four", "objects a second", "rate"),
+                            ("round trip", "us", "p50"),
+                            ("round trip, apart", "us", "p50")):
+        prefix = f"python {what}: "
+        show = tables.readable if key == "rate" else tables.three_digits
+        table = tables.table_of(results, "", [
+            (workload.removeprefix(prefix), workload, [key], show)
+            for workload in results if workload.startswith(prefix)])
+        if table:
+            made.append(tables.markdown(f"Python, {what}: {unit}", *table))
+    return made
 
 
 def texts(figures, results):
     """{name: what stands between its two lines}."""
     made = {"machine": f"{described(figures['machine'])}; medians of "
                        f"{figures['rounds']} rounds of {figures['seconds']:g} s."}
-    for name, title, *table in tables.tables(results) + python_table(results):
-        plot = f"![{PLOTS[name]}](docs/{name}.svg)\n\n" if name in PLOTS else ""
-        made[name] = plot + tables.markdown(title, *table)
+    made |= {name: tables.markdown(*table) for name, *table in tables.tables(results)}
+    if python_tables(results):
+        made["python"] = "\n\n".join(python_tables(results))
+    for name, what in PLOTS.items():
+        if name in made:
+            made[name] = f"![{what}](docs/{name}.svg)\n\n{made[name]}"
     made["goals"] = tables.markdown(
         "", goals.TITLES, [line for line, _ in goals.lines_of(results)], n_words=3)
     return made

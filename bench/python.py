@@ -4,20 +4,23 @@ processes, by chute and by others, side by side in one run.
 
 Objects a second, from one process to one and from four to four; each is compared
 with what was sent, a large one at its ends, and every sixteenth of these wholly.
-Round trip: one object goes there and back. CPU: the processor time that both
+Round trip: one object goes there and back, by two processes that run where the
+system likes, or each on a processor of its own. CPU: the processor time that both
 sides, with all their threads, take for an int. The peers take turns, in another
 order each round; the figures are medians. The machine is shared, so read ratios,
 not figures: the goals are ratios.
 
     mp          multiprocessing's Queue(1024), SimpleQueue, Pipe
     chute       chute's; the queue holds 1024 objects, or 16 MiB
-    zmq         pyzmq's PUSH and PULL over ipc, objects by send_pyobj (if Debian's
-                python3-zmq is there)
+    zmq         pyzmq's PUSH and PULL over ipc, objects by send_pyobj, arrays
+                without a copy (if Debian's python3-zmq is there)
 """
 import argparse
 import itertools
+import json
 import multiprocessing
 import os
+import pickle
 import random
 import shutil
 import statistics
@@ -36,6 +39,7 @@ try:
 except ImportError:
     zmq = None
 
+ARRAY = "1 MiB array"
 # Each with its weight: how many of the first kind take as long.
 OBJECTS = {
     "int": (42, 1),
@@ -44,11 +48,12 @@ OBJECTS = {
     "1 MiB bytes": (bytes(range(256)) * 4096, 50),
 }
 if numpy:
-    OBJECTS["1 MiB array"] = numpy.arange(1 << 17, dtype="int64"), 50
+    OBJECTS[ARRAY] = numpy.arange(1 << 17, dtype="int64"), 50
 SMALL = "int", "[42, None, 'hello']"
 FORK = multiprocessing.get_context("fork")
 BATCH = 200  # between looks at the clock, for objects of weight 1
 MANY = 4
+APART = "round trip, apart"
 LARGE = 100_000  # bytes
 
 
@@ -123,14 +128,20 @@ class Zmq:
         socket = zmq.Context.instance().socket(zmq.PULL)
         socket.set_hwm(1024)
         socket.bind(f"ipc://{self.directory}/{name}")
-        return socket.recv_pyobj
+        return self.get_of(socket)
 
     def push(self, name):
         socket = zmq.Context.instance().socket(zmq.PUSH)
         socket.set_hwm(1024)
         socket.setsockopt(zmq.RECONNECT_IVL, 1)  # ms; the other one binds soon
         socket.connect(f"ipc://{self.directory}/{name}")
+        return self.put_of(socket)
+
+    def put_of(self, socket):
         return socket.send_pyobj
+
+    def get_of(self, socket):
+        return socket.recv_pyobj
 
     def left(self):
         return self.push("there"), self.pull("back")
@@ -158,6 +169,26 @@ class Zmq:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
+class ZmqOfArrays(Zmq):
+    """An array is sent as it lies, and is what was received: no copy."""
+
+    def put_of(self, socket):
+        def put(x):
+            if isinstance(x, numpy.ndarray):
+                socket.send(x, copy=False)
+            else:
+                socket.send_pyobj(x)
+        return put
+
+    def get_of(self, socket):
+        def get():
+            data = socket.recv(copy=False).buffer
+            if len(data) > LARGE:
+                return numpy.frombuffer(data, dtype="int64")
+            return pickle.loads(data)
+        return get
+
+
 PEERS = {
     "mp.Queue": lambda: Queues(lambda: multiprocessing.Queue(1024)),
     "mp.SimpleQueue": lambda: Queues(multiprocessing.SimpleQueue),
@@ -168,6 +199,8 @@ PEERS = {
 }
 if zmq:
     PEERS["zmq"] = Zmq
+# Who hands arrays over in a way of its own.
+PEERS_OF_ARRAYS = {"zmq": ZmqOfArrays}
 
 
 def start(target, *args):
@@ -225,27 +258,33 @@ def rate(peer, x, weight, seconds):
     return n / (end - begin), cpu / n * 1e6
 
 
-def answer(peer, _):
+def answer(peer, cpus):
+    os.sched_setaffinity(0, cpus)
     put, get = peer.right()
     put("ready")
     while (got := get()) is not None:
         put(got)
 
 
-def round_trip(peer, x, seconds):
-    """The median, in microseconds."""
-    child = start(answer, peer, x)
-    put, get = peer.left()
-    assert get() == "ready"
-    check, times, end = Check(x), [], time.monotonic() + seconds
-    while time.monotonic() < end:
-        begin = time.perf_counter()
-        put(x)
-        got = get()
-        times.append(time.perf_counter() - begin)
-        assert check(got)
-    put(None)
-    finish(child)
+def round_trip(peer, x, seconds, here, there):
+    """The median, in microseconds; here and there are sets of processors."""
+    all_cpus = os.sched_getaffinity(0)
+    child = start(answer, peer, there)
+    os.sched_setaffinity(0, here)
+    try:
+        put, get = peer.left()
+        assert get() == "ready"
+        check, times, end = Check(x), [], time.monotonic() + seconds
+        while time.monotonic() < end:
+            begin = time.perf_counter()
+            put(x)
+            got = get()
+            times.append(time.perf_counter() - begin)
+            assert check(got)
+        put(None)
+        finish(child)
+    finally:
+        os.sched_setaffinity(0, all_cpus)
     return statistics.median(times) * 1e6
 
 
@@ -296,7 +335,8 @@ def rate_of_many(peer, x, weight, seconds):
 def measure(name, seconds):
     """One round of a peer: (what, object, figure) of each."""
     def with_peer(function, *args):
-        peer = PEERS[name]()
+        make = PEERS_OF_ARRAYS if object_name == ARRAY else PEERS
+        peer = make.get(name, PEERS[name])()
         try:
             return function(peer, *args)
         finally:
@@ -310,7 +350,13 @@ def measure(name, seconds):
         if not name.endswith("Pipe"):
             yield ("four to four", object_name,
                    with_peer(rate_of_many, x, weight, seconds))
-        yield "round trip", object_name, with_peer(round_trip, x, seconds)
+        cpus = os.sched_getaffinity(0)
+        yield ("round trip", object_name,
+               with_peer(round_trip, x, seconds, cpus, cpus))
+        if len(cpus) > 1:
+            first, second, *_ = sorted(cpus)
+            yield (APART, object_name,
+                   with_peer(round_trip, x, seconds, {first}, {second}))
 
 
 def readable(n):
@@ -329,7 +375,7 @@ def print_table(title, unit, figures, peers, form):
 
 
 GOALS = [("chute.Queue", "mp.Queue", SMALL, 8), ("chute.Queue", "zmq", SMALL, 2),
-         ("chute.Queue", "mp.Queue", ("1 MiB array",), 10),
+         ("chute.Queue", "mp.Queue", (ARRAY,), 10),
          ("chute.Pipe", "mp.Pipe", SMALL, 2)]
 
 
@@ -344,10 +390,20 @@ def print_goals(figures):
                       f"   (goal {goal}){'' if ratio >= goal else '   missed'}")
 
 
+def write_json(path, figures):
+    """{what: {object: {peer: figure}}}."""
+    tree = {}
+    for (peer, what, name), figure in figures.items():
+        tree.setdefault(what, {}).setdefault(name, {})[peer] = figure
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(tree, file, indent=1)
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.5)
+    parser.add_argument("--json", metavar="FILE", help="the medians as well")
     parser.add_argument("peers", nargs="*")
     options = parser.parse_args()
     peers = [p for p in PEERS
@@ -360,10 +416,13 @@ def main():
     figures = {key: statistics.median(values) for key, values in samples.items()}
     for title in "one to one", "four to four":
         print_table(title, "a second", figures, peers, readable)
-    print_table("round trip", "us", figures, peers, "{:.1f}".format)
+    for title in "round trip", APART:
+        print_table(title, "us", figures, peers, "{:.1f}".format)
     print("\nCPU of an int, us: " + ", ".join(
         f"{peer} {figures[peer, 'CPU', 'int']:.2f}" for peer in peers))
     print_goals(figures)
+    if options.json:
+        write_json(options.json, figures)
     version = ".".join(map(str, sys.version_info[:3]))
     print(f"\n{os.cpu_count()} CPUs, Python {version}, {options.rounds} rounds of "
           f"{options.seconds} s")
