@@ -1,13 +1,13 @@
 /* cmd-get.c - get, peek and drain: messages to stdout.
  *
- * Each message is flushed before the next is taken if somebody may be waiting
- * for it, that is with --follow and on a terminal. A signal is heeded between two
- * messages only; so what was taken was also written. (Not if stdout is a pipe
- * whose reader has gone: `chute get -n 100 q | head -1` takes more than it shows.)
+ * Each message is written out before the next is taken, so that all that a kill
+ * can take along is the message in hand. That is a system call for each: a short
+ * one costs 0.3 us without it, and 0.5 (into /dev/null) to 1.2 (into a pipe) with
+ * it. A signal is heeded between two messages only; so what was taken was also
+ * written. (Not if stdout is a pipe whose reader has gone: `chute get -n 100 q |
+ * head -1` takes more than it shows.)
  */
-#define _GNU_SOURCE
 #include <string.h>
-#include <unistd.h>
 
 #include "tool.h"
 
@@ -23,7 +23,7 @@ struct job {
     struct style style;
     int64_t timeout_ns;
     uint64_t n, n_got;
-    bool peek, flush, follow, drain;
+    bool peek, follow, drain;
 };
 
 /* DONE if that is how it should end. */
@@ -33,6 +33,12 @@ static int complain_get(const struct job *job, int r)
 
     if (r == CHUTE_EINTR && status)
         return status;
+    if (r == CHUTE_EINTR) {
+        complain("queue '%s' was removed; all has been taken, and nobody puts "
+                 "any more",
+                 job->name);
+        return MISSING;
+    }
     if ((r == CHUTE_ETIMEDOUT || r == CHUTE_EOF) && job->drain)
         return DONE;
     if (r == CHUTE_EOF && job->follow)
@@ -56,14 +62,12 @@ static int get_all(struct job *job)
             return status;
         int r =
             message_get(job->queue, &job->style, job->peek, job->timeout_ns);
-        if (r == CHUTE_EINTR && !signals_status())
+        if (r == CHUTE_EINTR && !signals_status() && !removal_seen())
             continue;
         if (r < 0)
             return complain_get(job, r);
         job->n_got++;
-        if (job->flush)
-            fflush(stdout);
-        if (ferror(stdout))
+        if (fflush(stdout) == EOF)
             return FAILED; /* finish_output() complains */
         progress(say_verb(), job->n_got, job->n == EVERYTHING ? 0 : job->n);
     }
@@ -91,12 +95,15 @@ static int begin(struct job *job, const struct call *call)
     if (status != DONE)
         return status;
     signals_begin(true);
-    job->flush = job->follow || isatty(STDOUT_FILENO);
-    return queues_open(&job->queue, job->name, NULL);
+    status = queues_open(&job->queue, job->name, NULL);
+    if (status == DONE && job->timeout_ns == CHUTE_FOREVER)
+        removal_watch(job->queue);
+    return status;
 }
 
 static int end(struct job *job, int status)
 {
+    removal_end();
     chute_queue_free(job->queue);
     return status;
 }
@@ -128,7 +135,8 @@ static const char get_text[] =
     "\n"
     "Exit status: 0 got as many, 3 empty for SECONDS, 5 closed and empty, 6 "
     "no\n"
-    "such queue, 130 interrupted. With --follow the close is a good end: 0.\n";
+    "such queue, or removed while waiting and nobody puts any more, 130\n"
+    "interrupted. With --follow the close is a good end: 0.\n";
 
 static int run_get(const struct call *call)
 {

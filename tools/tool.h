@@ -156,6 +156,15 @@ int queues_open(chute_queue **ret_queue, const char *name,
 /* What r means for that queue: a complaint, and the status. */
 int queues_complain(const char *name, int r);
 
+/* -- its name is taken away (removal.c) --------------------------------------- */
+
+/* From now on a wait for a message of that queue ends, by CHUTE_EINTR, when none
+ * can come any more; removal_seen() tells that from a signal. signals_begin()
+ * comes first, and removal_end() before the queue is freed. */
+void removal_watch(chute_queue *queue);
+bool removal_seen(void);
+void removal_end(void);
+
 /* -- what goes on in a queue (watch.c) ------------------------------------------ */
 
 /* A participant, and how much it does now; rates are negative if nobody knows. */

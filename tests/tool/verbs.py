@@ -121,6 +121,69 @@ def follow_ends_with_the_close():
 
 
 @test
+def a_wait_ends_when_the_queue_is_removed_and_nobody_puts():
+    chute("create", "q")
+    follower = start("get", "q", "--follow")
+    chute("put", "q", "1")
+    assert follower.stdout.readline() == b"1\n"
+    getter = start("get", "q")
+    until(lambda: is_asleep(follower) and is_asleep(getter), "both wait")
+    chute("rm", "q")
+    for process in follower, getter:
+        out, err = process.communicate(timeout=30)
+        assert (out, process.returncode) == (b"", 6), (out, err, process.returncode)
+        assert b"queue 'q' was removed" in err, err
+
+
+@test
+def while_a_putter_is_there_the_name_is_no_matter():
+    chute("create", "q")
+    putter, killed = start("put", "q"), start("put", "q")
+    follower = start("get", "q", "--follow")
+    for n, process in enumerate((putter, killed, putter, killed, putter)):
+        process.stdin.write(b"%d\n" % n)
+        process.stdin.flush()
+        assert follower.stdout.readline() == b"%d\n" % n
+        if n == 1:  # both are members
+            chute("rm", "q")
+            time.sleep(1.5)  # it looks, and goes on
+    killed.kill()
+    killed.wait()
+    putter.stdin.close()
+    assert putter.wait(30) == 0
+    out, err = follower.communicate(timeout=30)
+    assert (out, follower.returncode) == (b"", 6), (out, err)
+
+
+@test
+def what_is_left_in_a_removed_queue_is_taken_first():
+    chute("create", "q")
+    follower = start("get", "q", "--follow")
+    until(lambda: is_asleep(follower), "it waits")
+    follower.send_signal(signal.SIGSTOP)
+    chute("put", "q", "1", "2")
+    chute("rm", "q")
+    follower.send_signal(signal.SIGCONT)
+    out, err = follower.communicate(timeout=30)
+    assert (out, follower.returncode) == (b"1\n2\n", 6), (out, err)
+
+
+@test
+def each_message_is_written_out_before_the_next_is_taken():
+    """Of a getter that is killed, not following, into a pipe: what it took is there."""
+    chute("create", "q")
+    getter = start("get", "q", "-n", 1000)
+    for n in range(3):
+        chute("put", "q", str(n))
+        assert getter.stdout.readline() == b"%d\n" % n
+    until(lambda: is_asleep(getter), "it waits")
+    getter.kill()
+    assert getter.communicate()[0] == b""
+    chute("put", "q", "3")
+    chute("get", "q", out="3\n")
+
+
+@test
 def close_wakes_who_waits():
     chute("create", "full", "-m", 1)
     chute("create", "empty")
