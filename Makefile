@@ -86,6 +86,10 @@ torture-builds: build
 torture-net: build ## kill peers at each system call, 10000 times in each of four tests
 	@CHUTE_TEST_OPS=10000 CHUTE_TEST_SLOW=20 $(BUILD)/tests/test-net-kill
 
+torture-names: build ## kill the tool and a C program at a named queue, 10000 times each
+	@CHUTE_TEST_KILLS=10000 CHUTE_TEST_MESSAGES=1000000 /usr/bin/python3 \
+		tests/tool/kill.py $(BUILD)/tools/chute $(BUILD)/tests/tool/mover
+
 conformance: ## all of CPython's own tests that concern chute, on chute
 	@scripts/setup check
 	@scripts/build $(BUILD) --werror
