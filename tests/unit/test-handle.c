@@ -125,7 +125,7 @@ TEST(what_comes_over_a_connection_may_be_interrupted_as_it_may)
         CHECK_OK(chute_conn_send_queue(p.a, queue, SOON));
         CHECK_OK(chute_conn_recv_queue(p.b, &come, SOON));
         alarm_often(true);
-        CHECK_ERR(chute_queue_get(come, &v, CHUTE_MS(30)),
+        CHECK_ERR(chute_queue_get(come, &v, yes ? CHUTE_FOREVER : CHUTE_MS(30)),
                   yes ? CHUTE_EINTR : CHUTE_ETIMEDOUT);
         alarm_often(false);
         chute_queue_free(come);
