@@ -11,11 +11,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "measure.h"
 #include "message.h"
 
 #define MAX_LEN (1u << 20)
+
+/* A peer that is stuck: so long after the time, this program ends by a signal,
+ * and with it those who put and get. */
+#define PATIENCE 60
 
 /* The list that PEER() makes; the linker knows where it begins and ends. */
 extern const struct peer *const __start_peers[], *const __stop_peers[];
@@ -89,6 +94,7 @@ int main(int argc, char **argv)
     const char *what = argc > 1 ? argv[1] : "";
     bool ok = true;
 
+    alarm(PATIENCE + (unsigned)atof(argv[argc - 1]));
     if (strcmp(what, "list") == 0 && argc == 2) {
         list();
     } else if (strcmp(what, "rate") == 0 && argc == 7) {

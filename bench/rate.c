@@ -14,9 +14,9 @@
 #include "crew.h"
 #include "measure.h"
 
-#define PATIENCE                                                               \
-    10.0 /* seconds for what is under way, before it counts as lost */
-#define LOOK 100e-6
+/* Seconds for what is under way, before it counts as lost. */
+#define PATIENCE 10.0
+#define LOOK     100e-6
 
 #define MAX_BATCH 64
 #define BATCH_LEN ((size_t)256 << 10) /* a batch is no longer than this */

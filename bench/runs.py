@@ -99,24 +99,26 @@ class Progress:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-def once(command):
+def start(command):
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE)
+
+
+def result_of(process):
     """The figures of one run, or why there are none."""
-    done = subprocess.run(command, text=True, capture_output=True, check=False)
+    out, said = process.communicate()
     try:
-        return json.loads(done.stdout)
+        return json.loads(out)
     except ValueError:
-        return {"failed": done.stderr.strip() or f"status {done.returncode}"}
+        return {"failed": said.strip() or f"status {process.returncode}"}
 
 
 def idle(measure, workload, peers, seconds):
     """All at the same time: who waits does not disturb the others, and who
     polls is known to take a whole processor."""
-    running = {
-        peer: subprocess.Popen(workload.command(measure, peer, seconds), text=True,
-                               stdout=subprocess.PIPE)
-        for peer in peers}
-    return {peer: json.loads(process.communicate()[0])
-            for peer, process in running.items()}
+    running = {peer: start(workload.command(measure, peer, seconds))
+               for peer in peers}
+    return {peer: result_of(process) for peer, process in running.items()}
 
 
 def median_of(figures):
@@ -139,7 +141,7 @@ def run(measure, workloads, peers, rounds, seconds, idle_seconds):
             for peer in random.sample(plan[workload], len(plan[workload])):
                 progress.step(f"round {i + 1} of {rounds}: {workload.name} {peer}")
                 figures[workload, peer].append(
-                    once(workload.command(measure, peer, seconds)))
+                    result_of(start(workload.command(measure, peer, seconds))))
     results = {w.name: {p: median_of(figures[w, p]) for p in plan[w]} for w in timed}
     for workload in workloads:
         if workload.kind == "idle":

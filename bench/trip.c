@@ -80,6 +80,7 @@ static void ask(struct crew *crew, const struct job *job)
     if (!data)
         die("ask", "out of memory");
     memset(data, 'm', job->len);
+    memset(job->ns, 0, MAX_TRIPS * sizeof *job->ns); /* no page is new later */
     if (!job->peer->is_duplex)
         attach(job, job->back, GETTER);
     crew_meet(crew);
@@ -177,7 +178,6 @@ bool measure_trip(const struct peer *peer, size_t len, const char *place,
         return true;
     job.n_trips = shared_new(sizeof *job.n_trips);
     job.ns = shared_new(MAX_TRIPS * sizeof *job.ns);
-    memset(job.ns, 0, MAX_TRIPS * sizeof *job.ns); /* no page faults later */
 
     crew_start(&crew, 2, cpus, work, &job);
     bool ok = run(&crew, &job, seconds);
