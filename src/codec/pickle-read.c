@@ -33,6 +33,7 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "base/inline.h"
 #include "base/options.h"
 #include "chute/error.h"
 #include "chute/pickle.h"
@@ -58,8 +59,6 @@ enum { MAX_PROTOCOL = 5, STOPPED = 1 };
 struct input {
     const unsigned char *at, *end;
 };
-
-#define INLINE static inline __attribute__((always_inline))
 
 /* Step over n bytes: where they begin, or NULL if there are fewer. */
 INLINE const unsigned char *take(struct input *in, size_t n)

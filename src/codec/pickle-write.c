@@ -39,6 +39,7 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "base/inline.h"
 #include "base/mem.h"
 #include "chute/error.h"
 #include "codec/copy.h"
@@ -195,7 +196,7 @@ static inline int meet(struct pickle *p, const chute_value *v)
 }
 
 /* Add up an item; 1 if it is a box that has yet to be gone through. */
-static inline int measure(struct pickle *p, const chute_value *v, size_t *len)
+INLINE int measure(struct pickle *p, const chute_value *v, size_t *len)
 {
     if (v->type == CHUTE_INT && !(v->flags & VALUE_BIG)) {
         *len += int_len(v->i);
@@ -370,7 +371,7 @@ static inline unsigned char *write_str(unsigned char *to, const chute_value *v)
     return write_data(to + 2, value_blob(v)->data, len);
 }
 
-static inline unsigned char *write_leaf(unsigned char *to, const chute_value *v)
+INLINE unsigned char *write_leaf(unsigned char *to, const chute_value *v)
 {
     if (v->type == CHUTE_STR)
         return write_str(to, v);
@@ -444,9 +445,9 @@ static inline struct part *arrive(struct pickle *p, const chute_value *v)
 
 /* Write an item. If it is a box, its items are yet to be written: then *inner is
  * before the first of them. */
-static inline unsigned char *write_value(struct pickle *p, unsigned char *to,
-                                         const chute_value *v,
-                                         struct walk_frame *inner)
+INLINE unsigned char *write_value(struct pickle *p, unsigned char *to,
+                                  const chute_value *v,
+                                  struct walk_frame *inner)
 {
     struct part *part = arrive(p, v);
 

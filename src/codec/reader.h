@@ -12,6 +12,7 @@
 #ifndef CODEC_READER_H
 #define CODEC_READER_H
 
+#include "base/inline.h"
 #include "codec/compare.h"
 #include "codec/make.h"
 #include "codec/map.h"
@@ -123,7 +124,7 @@ static inline int reader_memo_put(struct reader *r, uint64_t index)
 
 /* The next index is the number of entries, which need not be the one after the
  * last. */
-static inline int reader_memoize(struct reader *r)
+INLINE int reader_memoize(struct reader *r)
 {
     if (r->sparse.n == 0)
         return vec_push(&r->dense, reader_top(r, 0));
@@ -132,7 +133,7 @@ static inline int reader_memoize(struct reader *r)
 
 /* Fetch one from there. Only boxes that can still change need to know that they
  * were fetched. */
-static inline int reader_memo_get(struct reader *r, uint64_t index)
+INLINE int reader_memo_get(struct reader *r, uint64_t index)
 {
     chute_value *v = NULL;
 
