@@ -122,9 +122,8 @@ static inline struct part *part_at(const struct pickle *p, uint32_t number)
     return (struct part *)(void *)p->parts.data + number;
 }
 
-/* The number of v by the map; it may be new. */
-static int find_part(struct pickle *p, const chute_value *v,
-                     uint32_t *ret_number)
+/* The number of v by the map; it may be new. Negative: the failure. */
+static int64_t find_part(struct pickle *p, const chute_value *v)
 {
     struct part none = {0}, part = {.v = v};
     uint64_t *number;
@@ -141,8 +140,7 @@ static int find_part(struct pickle *p, const chute_value *v,
         if (buf_add(&p->parts, &part, sizeof part) < 0)
             return fail(CHUTE_ENOMEM);
     }
-    *ret_number = (uint32_t)*number;
-    return 0;
+    return (int64_t)*number;
 }
 
 /* Records in a list share their keys, and have them in one order: what came
@@ -176,9 +174,10 @@ static inline int meet(struct pickle *p, const chute_value *v)
     uint32_t number = expect_part(p, v);
 
     if (number == 0) {
-        int r = find_part(p, v, &number);
-        if (r < 0)
-            return r;
+        int64_t found = find_part(p, v);
+        if (found < 0)
+            return (int)found;
+        number = (uint32_t)found;
         part_at(p, p->last)->after = number;
     }
     struct part *part = part_at(p, number);
@@ -443,6 +442,13 @@ static inline struct part *arrive(struct pickle *p, const chute_value *v)
     return part->state == ONCE ? NULL : part;
 }
 
+/* A part without items, for the first time. */
+static unsigned char *write_first(struct pickle *p, unsigned char *to,
+                                  const chute_value *v, struct part *part)
+{
+    return memoize(p, write_leaf(to, v), part);
+}
+
 /* Write an item. If it is a box, its items are yet to be written: then *inner is
  * before the first of them. */
 INLINE unsigned char *write_value(struct pickle *p, unsigned char *to,
@@ -457,8 +463,7 @@ INLINE unsigned char *write_value(struct pickle *p, unsigned char *to,
         *inner = (struct walk_frame){.v = v, .part = part};
         return write_opening(to, v);
     }
-    to = write_leaf(to, v);
-    return part ? memoize(p, to, part) : to;
+    return part ? write_first(p, to, v, part) : write_leaf(to, v);
 }
 
 /* As measure_items(). */
