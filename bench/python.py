@@ -80,6 +80,7 @@ class Queues:
     """Queues there and back, which all who take part share."""
 
     n_ends = 1  # how many times a getter sees the end
+    lingers = False  # whether putters have to stay until all was got
 
     def __init__(self, make):
         self.there, self.back = make(), make()
@@ -120,6 +121,7 @@ class Zmq:
     """Sockets are made by the process that uses them."""
 
     n_ends = MANY  # one of each putter, for each comes by a way of its own
+    lingers = True  # what is in a socket goes with its process
 
     def __init__(self):
         self.directory = tempfile.mkdtemp()
@@ -158,12 +160,8 @@ class Zmq:
         def end():
             for push in pushes:
                 push(None)
-            zmq.Context.instance().destroy(linger=-1)  # when all has gone
 
         return (lambda x: next(turn)(x)), end
-
-    def end(self):
-        pass
 
     def close(self):
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -290,12 +288,14 @@ def round_trip(peer, x, seconds, here, there):
 
 # -- four to four --------------------------------------------------------------
 
-def put_many(peer, i, x, weight, seconds, ready, results):
+def put_many(peer, i, x, weight, seconds, ready, over, results):
     put, end = peer.putter(i)
     ready.wait()
     begin = time.monotonic()
     results.put(("put", put_until(put, x, weight, begin + seconds), begin))
     end()
+    if peer.lingers:
+        over.wait()
 
 
 def get_many(peer, i, x, ready, results):
@@ -313,14 +313,17 @@ def get_many(peer, i, x, ready, results):
 
 def rate_of_many(peer, x, weight, seconds):
     """Objects a second, all together."""
-    ready, results = FORK.Barrier(2 * MANY), FORK.SimpleQueue()
+    ready, over = FORK.Barrier(2 * MANY), FORK.Event()
+    results = FORK.SimpleQueue()
     getters = [start(get_many, peer, i, x, ready, results) for i in range(MANY)]
-    putters = [start(put_many, peer, i, x, weight, seconds, ready, results)
+    putters = [start(put_many, peer, i, x, weight, seconds, ready, over, results)
                for i in range(MANY)]
-    for process in putters:
-        process.join()
-    peer.end()
+    if not peer.lingers:
+        for process in putters:
+            process.join()
+        peer.end()
     told = [results.get() for _ in range(2 * MANY)]
+    over.set()
     for process in putters + getters:
         finish(process)
     n = sum(n for what, n, _ in told if what == "put")
