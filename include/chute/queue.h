@@ -48,8 +48,8 @@ struct chute_queue_options {
  * tens on another; who looks sees an item in less than one, and uses up a
  * processor meanwhile. With 0 it looks for about 10 us, yielding the processor to
  * whoever wants it; and for up to 100 us if that would have been enough for its
- * last waits and the process may use more than one processor. Given a time, it
- * looks so long, always; CHUTE_SPIN_NEVER: it sleeps at once. */
+ * last waits. Given a time, it looks so long, always; CHUTE_SPIN_NEVER: it sleeps
+ * at once. */
 #define CHUTE_SPIN_NEVER UINT64_MAX
 
 /* Make a nameless queue, for this process and its children.

@@ -137,9 +137,6 @@ static inline bool plat_alone(void)
 #endif
 }
 
-/* How many processors this process may run on, as it was at the first call. */
-int plat_processors(void);
-
 /* Let somebody else run on this processor. */
 void plat_yield(void);
 

@@ -12,8 +12,6 @@
  *                          within SPIN_NS, asleep or not. With two of them the
  *                          next one spins: so not a handle's first, and none
  *                          after a long silence.
- *   there must be another  On a single processor the one who is waited for can
- *   processor              not run meanwhile.
  *   it has an end          After SPIN_NS the wait goes on asleep, and the next
  *                          spin takes four times as many short waits before it,
  *                          up to thousands. Spins that pay make it cheaper again.
@@ -23,6 +21,9 @@
  * to a third, who keeps it for milliseconds, whereas a sleeper who is woken gets
  * it at once. (Measured with thirty programs running on two processors: a round
  * trip of 1 MiB took several times as long without this rule.)
+ *
+ * If the one who is waited for shares the processor, the first look yields it to
+ * him, and finds what he has done.
  *
  * Both sides have to be awake for it to pay, and each finds out by itself: the
  * first exchanges sleep, and are over within SPIN_NS if a wake costs less.
@@ -52,12 +53,11 @@ static void set(_Atomic int *n, int value)
 }
 
 bool spin_again_at(const struct spin *spin, struct spin_wait *wait,
-                   int64_t deadline, int64_t now, bool others_run)
+                   int64_t deadline, int64_t now)
 {
     if (wait->begun == 0) {
         wait->begun = now;
-        wait->tried =
-            others_run && get(&spin->credit) >= CREDIT_MIN + get(&spin->dearer);
+        wait->tried = get(&spin->credit) >= CREDIT_MIN + get(&spin->dearer);
         wait->spins = wait->tried;
     }
     wait->spins = wait->spins && now - wait->begun < SPIN_NS && now < deadline;
@@ -107,8 +107,7 @@ bool spin_again(const struct spin *spin, struct spin_wait *wait,
                 int64_t deadline)
 {
     /* A call that may not wait does not even ask the clock. */
-    if (deadline <= 0 ||
-        !spin_again_at(spin, wait, deadline, plat_now(), plat_processors() > 1))
+    if (deadline <= 0 || !spin_again_at(spin, wait, deadline, plat_now()))
         return false;
     if (wait->n_looks++ % YIELD_EVERY == 0)
         plat_yield();

@@ -32,9 +32,9 @@ bool spin_again(const struct spin *spin, struct spin_wait *wait,
 /* The wait is over, however; nothing if there was none. Another may begin. */
 void spin_learn(struct spin *spin, struct spin_wait *wait);
 
-/* The same for a clock of one's own, and whether there is more than one CPU. */
+/* The same for a clock of one's own. */
 bool spin_again_at(const struct spin *spin, struct spin_wait *wait,
-                   int64_t deadline, int64_t now, bool others_run);
+                   int64_t deadline, int64_t now);
 void spin_learn_at(struct spin *spin, struct spin_wait *wait, int64_t now);
 
 #endif

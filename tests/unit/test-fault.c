@@ -815,23 +815,6 @@ TEST(waiting_on_a_word)
     }
 }
 
-TEST(processors_that_cannot_be_counted_are_many)
-{
-    FAULT_LOOP (n) {
-        int status;
-
-        fault_in_children(true);
-        pid_t pid = fork();
-        CHECK(pid >= 0);
-        if (pid == 0) {
-            CHECK(plat_processors() > (fault_fired() ? 1 : 0));
-            _exit(0);
-        }
-        CHECK_EQ(waitpid(pid, &status, 0), pid);
-        CHECK_EQ(status, 0);
-    }
-}
-
 TEST(a_child_that_is_given_up_is_waited_for)
 {
     FAULT_LOOP (n) {

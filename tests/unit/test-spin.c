@@ -15,7 +15,7 @@ static int64_t wait_for(int64_t ns)
     int64_t begun = now, spun = 0;
 
     for (; now - begun < ns; now += 500)
-        if (spin_again_at(&spin, &wait, PLAT_NEVER, now, true))
+        if (spin_again_at(&spin, &wait, PLAT_NEVER, now))
             spun = now - begun + 500;
     spin_learn_at(&spin, &wait, now);
     return spun;
@@ -54,7 +54,7 @@ TEST(spins_that_disappoint_become_rare)
     for (int i = 0; i < 100000; i++) {
         struct spin_wait wait = {0};
         now += 1000;
-        if (spin_again_at(&spin, &wait, PLAT_NEVER, now, true)) {
+        if (spin_again_at(&spin, &wait, PLAT_NEVER, now)) {
             n_spins++;
             now += 50 * SPIN_NS;
         }
@@ -83,24 +83,14 @@ TEST(with_every_other_wait_long_nobody_spins)
         CHECK_EQ(wait_for(i % 2 ? 2000 : 2 * SPIN_NS), 0);
 }
 
-TEST(on_one_processor_nobody_spins)
-{
-    struct spin_wait wait = {0};
-
-    for (int i = 0; i < 10; i++)
-        (void)wait_for(2000);
-    CHECK(!spin_again_at(&spin, &wait, PLAT_NEVER, now, false));
-    CHECK(!spin_again_at(&spin, &wait, PLAT_NEVER, now + 1, true));
-}
-
 TEST(nobody_spins_past_his_deadline)
 {
     struct spin_wait wait = {0};
 
     for (int i = 0; i < 10; i++)
         (void)wait_for(2000);
-    CHECK(spin_again_at(&spin, &wait, now + 10, now, true));
-    CHECK(!spin_again_at(&spin, &wait, now + 10, now + 10, true));
+    CHECK(spin_again_at(&spin, &wait, now + 10, now));
+    CHECK(!spin_again_at(&spin, &wait, now + 10, now + 10));
     /* CHUTE_NOWAIT's deadline does not even begin. */
     wait = (struct spin_wait){0};
     CHECK(!spin_again(&spin, &wait, 0));
@@ -115,10 +105,4 @@ TEST(what_has_not_begun_teaches_nothing)
     for (int i = 0; i < 10; i++)
         spin_learn(&spin, &wait);
     CHECK_EQ(atomic_load(&spin.credit), 1);
-}
-
-TEST(there_are_processors)
-{
-    CHECK(plat_processors() >= 1);
-    CHECK_EQ(plat_processors(), plat_processors());
 }

@@ -109,7 +109,6 @@ static const struct row {
     ONE(read, SYS_read),
     ONE(recvmsg, SYS_recvmsg, SYS_recvfrom),
     ONE(sendmsg, SYS_sendmsg, SYS_sendto),
-    ONE(sched_getaffinity, SYS_sched_getaffinity),
     ONE(set_robust_list, SYS_set_robust_list),
     ONE(setsockopt, SYS_setsockopt),
     ONE(socket, SYS_socket),
