@@ -17,7 +17,8 @@
  *
  *                  put   get   qsize  close  free
  *          put      -     -      -      -     X
- *          get      -     -      -      -     X     (peek and wait_fd, too)
+ *          get      -     -      -      -     X     (peek and wait_fd, too;
+ *                  reserve and commit as put, borrow as get)
  *          close    -     -      -      -     X
  */
 #ifndef CHUTE_QUEUE_H
@@ -55,7 +56,7 @@ struct chute_queue_options {
 /* Make a nameless queue, for this process and its children.
  *
  * `maxsize` bounds the items in the queue and `memory` the bytes, where an item
- * takes its length rounded up to a multiple of 8, and 8 more. Shared memory is
+ * takes its length rounded up to a multiple of 8, and 16 more. Shared memory is
  * reserved as the queue fills, at most twice `memory` rounded up to a power of
  * two; it is given back as the queue is drained, and a get that finds or leaves
  * the queue empty gives back all but 4 MiB, once a second at most. Memory that
@@ -209,6 +210,57 @@ CHUTE_API int chute_queue_peek(chute_queue *queue, chute_value **ret_value,
                                int64_t timeout_ns);
 CHUTE_API int chute_queue_peek_bytes(chute_queue *queue, void *buf, size_t cap,
                                      size_t *ret_len, int64_t timeout_ns);
+
+/* -- messages in their place ------------------------------------------------ */
+
+/* A message that lies in the queue's memory, lent to this process: to be filled
+ * before it is put, or to be read after it was got. Nobody else sees it meanwhile
+ * or waits for it; take as long as you like. 64 of them can be on loan or in the
+ * queue at one time, from `memory` bytes in all, besides those of other items; each
+ * takes its length rounded up to a multiple of 64 KiB, or more. When the process
+ * ends, what it had on loan is free again. A child made by fork does not have its
+ * parent's loans. A loan may be used and ended by another thread, by one at a time;
+ * chute_queue_free ends all. */
+struct chute_loan {
+    void *data; /* aligned to 64; do not write to what is borrowed, which may
+                       be NULL if it is empty */
+    size_t len; /* bytes */
+    uint64_t place; /* the library's */
+};
+
+/* Lend a message of len bytes, to be filled; what is in it is anything.
+ * Blocks: while all are in use, or all the memory for them; with CHUTE_NOWAIT
+ * only for a call of somebody else that is copying at that moment.
+ * Conditions: CHUTE_ETIMEDOUT, CHUTE_ECLOSED, CHUTE_EMSGSIZE (larger than
+ * `memory`). Errors: CHUTE_ENOMEM, CHUTE_ENOSPC as put. */
+CHUTE_API int chute_queue_reserve(chute_queue *queue,
+                                  struct chute_loan *ret_loan, size_t len,
+                                  int64_t timeout_ns);
+
+/* Put the message that chute_queue_reserve has lent: it is the youngest item now,
+ * as if put_bytes had put loan->len bytes, and whoever gets it, in whatever way,
+ * gets bytes. loan->len may have been made less. The loan is over; on failure it
+ * goes on, and nothing was put.
+ * Blocks: as put does. Conditions: CHUTE_ETIMEDOUT (full), CHUTE_ECLOSED.
+ * Errors: as put; CHUTE_EINVAL, it is no such loan of this handle and process, or
+ * len is more than was reserved. */
+CHUTE_API int chute_queue_commit(chute_queue *queue, struct chute_loan *loan,
+                                 int64_t timeout_ns);
+
+/* Take the oldest item, and read it where it lies. One that was put otherwise
+ * than by chute_queue_commit is copied into memory of the loan's own.
+ * Blocks: as get_bytes.
+ * Conditions: CHUTE_ETIMEDOUT, CHUTE_EOF. Errors: CHUTE_ENOMEM; CHUTE_EAGAIN, this
+ * handle has lent 64 copies: the item is still there. */
+CHUTE_API int chute_queue_borrow(chute_queue *queue,
+                                 struct chute_loan *ret_loan,
+                                 int64_t timeout_ns);
+
+/* End a loan. A message that was reserved is never put; one that was borrowed is
+ * done with. Does not block.
+ * Errors: CHUTE_EINVAL, it is no loan of this handle and process: nothing
+ * happens. */
+CHUTE_API int chute_queue_release(chute_queue *queue, struct chute_loan *loan);
 
 /* How many items are in the queue, and whether that is none, or as many as
  * maxsize allows: exact at one instant between call and return, so after a put

@@ -124,6 +124,7 @@ chute_queue *chute_queue_free(chute_queue *queue)
 {
     if (queue) {
         queue_leave(queue);
+        queue_free_copies(queue);
         region_chain_free(&queue->chain);
         free(queue);
     }

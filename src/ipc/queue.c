@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "base/mem.h"
 #include "chute/error.h"
 #include "codec/pickle.h"
 #include "codec/value.h"
@@ -202,6 +203,14 @@ static int put_some(struct put_call *call, struct ring_put_batch *batch)
     return r <= 0 ? r : put_later(call, batch, r, &state);
 }
 
+static int end_put(struct put_call *call, int r)
+{
+    patience_end(&call->patience);
+    if (call->patience.slept)
+        pass_on_space(call->queue);
+    return r;
+}
+
 /* Put all n items, as room comes. *ret_n of them are in the queue, whatever is
  * returned. */
 static int put(struct put_call *call, const struct iovec *items, size_t n,
@@ -219,10 +228,23 @@ static int put(struct put_call *call, const struct iovec *items, size_t n,
             event_wake(&shm->items, 1);
         }
     }
-    patience_end(&call->patience);
-    if (call->patience.slept)
-        pass_on_space(call->queue);
-    return r;
+    return end_put(call, r);
+}
+
+int queue_put_block(chute_queue *queue, struct block_name *block,
+                    int64_t timeout_ns)
+{
+    struct iovec item = {block, sizeof *block};
+    struct ring_put_batch batch = {.items = &item, .n = 1, .block = block};
+    struct put_call call;
+    int r = begin_put(&call, queue, timeout_ns);
+
+    if (r < 0)
+        return r;
+    r = put_some(&call, &batch);
+    if (r == 0)
+        event_wake(&queue->chain.shm->items, 1);
+    return end_put(&call, r);
 }
 
 int chute_queue_put_bytes(chute_queue *queue, const void *data, size_t data_len,
@@ -344,6 +366,7 @@ static void give_back(chute_queue *queue)
         region_mend(chain);
     if (ring_is_empty(chain, &state))
         (void)region_shrink(chain, (uint32_t)state.tail);
+    block_shrink(chain);
     lock_drop_guarded(&shm->put_lock, &chain->put.guard);
 
     if (lock_take_guarded(&shm->get_lock, &chain->get.guard, 0, false) < 0)
@@ -445,12 +468,40 @@ static int get(struct get_call *call, struct ring_get_batch *batch)
     bool taken = r == 0 && call->take;
     if (taken)
         event_wake(&chain->shm->space, 1);
+    if (taken && batch->block && !batch->borrower)
+        event_wake(&chain->shm->released, 1);
     if (call->patience.slept)
         pass_on_items(queue);
     if (taken && ring_count(state) == batch->n_done &&
         region_is_excess(chain) && ring_is_empty(chain, &state))
         give_back(queue);
     queue_hush(queue, r, &call->patience);
+    return r;
+}
+
+static char *aligned(void *mem)
+{
+    return (char *)mem + (-(uintptr_t)mem & (QUEUE_ALIGN - 1));
+}
+
+int queue_get_lent(chute_queue *queue, struct ring_get_batch *batch,
+                   void *_Atomic *mem, int64_t timeout_ns)
+{
+    struct get_call call;
+    int r = begin_get(&call, queue, true, timeout_ns);
+
+    if (r < 0)
+        return r;
+    while ((r = get(&call, batch)) == CHUTE_EMSGSIZE) {
+        batch->cap = batch->items[0].iov_len;
+        /* Out of *mem first: a child forked meanwhile frees what it finds there. */
+        free(atomic_exchange_explicit(mem, NULL, memory_order_relaxed));
+        void *new_mem = mem_alloc(batch->cap + QUEUE_ALIGN - 1);
+        if (!new_mem)
+            return fail(CHUTE_ENOMEM);
+        batch->buf = aligned(new_mem);
+        atomic_store_explicit(mem, new_mem, memory_order_relaxed);
+    }
     return r;
 }
 
@@ -620,5 +671,6 @@ int chute_queue_close(chute_queue *queue)
         return r;
     event_wake(&shm->items, EVENT_ALL);
     event_wake(&shm->space, EVENT_ALL);
+    event_wake(&shm->released, EVENT_ALL);
     return 0;
 }

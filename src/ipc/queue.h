@@ -5,6 +5,7 @@
  *     queue.c        puts and gets
  *     queue-look.c   looks: counts, statistics, members
  *     queue-watch.c  waits by a descriptor
+ *     queue-loan.c   lends messages in their place
  */
 #ifndef IPC_QUEUE_H
 #define IPC_QUEUE_H
@@ -15,11 +16,23 @@
 #include "shm/member.h"
 #include "shm/patience.h"
 #include "shm/region.h"
+#include "shm/ring.h"
+
+/* What has been lent (queue-loan.c). */
+struct loan {
+    _Atomic uint64_t epoch; /* a copy: of whose process it is, or 0 */
+    void *_Atomic mem;      /* a copy: what is to be freed, */
+    const void *data;       /* and what the borrower was given */
+    size_t len;             /* a block: what may be put of it */
+    bool is_reserved;
+};
 
 struct chute_queue {
     struct region_chain chain; /* first: tests reach it by a cast */
     bool interruptible;
-    struct habit putting, getting;
+    struct habit putting, getting, reserving;
+    struct loan loan[SHM_N_BLOCKS]; /* of blocks, by their numbers */
+    struct loan copy[SHM_N_BLOCKS]; /* of what lay in the ring */
     /* {epoch:32 high, place:32 low}: our place in the table of members, and the
      * process that it is for. Inherited by a child it is nothing. */
     _Atomic uint64_t membership;
@@ -42,6 +55,18 @@ int queue_enter(const chute_queue *queue);
 
 /* The same for one that puts or gets, and so becomes a member. */
 int queue_enter_member(chute_queue *queue, struct shm_member **ret_member);
+
+/* End all loans of copies. */
+void queue_free_copies(chute_queue *queue);
+
+/* Put an item that names a block. Take the oldest item, for a borrower: what lies
+ * in no block is copied to batch->buf, which is aligned, and lies in *mem, which is
+ * allocated, and the caller's, whatever comes of it. */
+#define QUEUE_ALIGN 64
+int queue_put_block(chute_queue *queue, struct block_name *block,
+                    int64_t timeout_ns);
+int queue_get_lent(chute_queue *queue, struct ring_get_batch *batch,
+                   void *_Atomic *mem, int64_t timeout_ns);
 
 /* Whoever is leaving gives the place in the table back. */
 void queue_leave(chute_queue *queue);

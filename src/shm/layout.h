@@ -141,6 +141,29 @@ struct shm_bell {
 
 #define SHM_N_BELLS 64 /* as there are bits in `silent` */
 
+/* -- a block: a message beside the ring (block.c) -----------------------------
+ *
+ * field     written by   under      a dead writer leaves
+ * owner     see block.c  atomics    a dead owner, or an item's that is not there:
+ *                                   who needs a block sees that, and takes it
+ * offset    its owner    put_lock   garbage, where len is 0
+ * len       its owner    put_lock   0; or the length of what may have holes: who
+ *                                   frees it gives it back
+ * seq       its owner    put_lock   the same as owner
+ *
+ * owner: 0 free, 1 queued, else a process as in shm_member. offset and len are
+ * bytes in the file; seq is that of the item which names the block.
+ */
+struct shm_block {
+    _Atomic uint64_t owner;
+    _Atomic uint64_t offset;
+    _Atomic uint64_t len;
+    _Atomic uint32_t seq;
+    uint32_t unused;
+};
+
+#define SHM_N_BLOCKS 64 /* as there are bits in `free_hint` */
+
 /* -- the queue (ring.c, region.c) -------------------------------------------
  *
  * A commit word, T (tail) or H (head): {seq:32 high, pos:32 low}. seq counts
@@ -171,6 +194,8 @@ struct shm_bell {
  *                                       of the region that puts go to
  * shrunk_at  getters    put_lock   the time before or after: when memory was
  *                                  last given back, ns on the monotonic clock
+ * block_len  who gives a block     put_lock   a sum that is wrong until the next
+ *            memory, or takes it              change: of all block[].len
  * first      getters         get_lock   the state before or after: the number
  *                                       of the region that gets come from;
  *                                       behind the truth by the regions whose
@@ -181,6 +206,13 @@ struct shm_bell {
  *                            atomics    without leaving
  * bell[]     watchers                   see shm_bell
  * member[]   each its own               see shm_member
+ * free_hint  who frees or takes a       a bit that is wrong: all blocks are looked
+ *            block           atomics    at before there is said to be none
+ * n_released who frees a block          a count one short: who waits looks again
+ *                            atomics    within a tick
+ * released   waiting putters, who       see shm_event
+ *            frees a block
+ * block[]    their owners               see shm_block
  *
  * Region r is in slot r % SHM_N_REGIONS. Memory beyond the end of region `last`
  * may have been reserved by a dead putter; the next owner of put_lock, which is
@@ -218,21 +250,29 @@ struct shm_queue {
     _Alignas(SHM_APART) _Atomic uint32_t closed;
     _Atomic uint32_t last;
     _Atomic int64_t shrunk_at;
+    _Atomic uint64_t block_len;
     _Alignas(SHM_APART) _Atomic uint32_t first;
     _Alignas(SHM_APART) struct shm_region region[SHM_N_REGIONS];
     _Alignas(SHM_APART) _Atomic uint64_t n_gone;
     _Alignas(SHM_APART) struct shm_bell bell[SHM_N_BELLS];
     struct shm_member member[SHM_N_MEMBERS];
+    _Alignas(SHM_APART) _Atomic uint64_t free_hint;
+    _Atomic uint64_t n_released;
+    struct shm_event released;
+    _Alignas(SHM_APART) struct shm_block block[SHM_N_BLOCKS];
 };
 
 /* How an item begins. record is {seq:32 high, len:32 low}: seq is the item's,
  * tail's when it was put; len bytes follow, filled up to whole units. put_at is
- * a time on the monotonic clock, in ns, as good as the kernel's tick. The two
- * need not lie side by side: the region may end between them. */
+ * a time on the monotonic clock, in ns, as good as the kernel's tick; with its
+ * highest bit set, what follows names the block in which the message lies
+ * (block_name). The two need not lie side by side: the region may end between
+ * them. */
 typedef _Atomic uint64_t shm_record;
 typedef _Atomic int64_t shm_put_at;
 
 #define SHM_ITEM_UNITS 2
+#define SHM_IN_BLOCK   INT64_MIN
 
 _Static_assert(sizeof(shm_record) == SHM_UNIT, "one unit");
 _Static_assert(sizeof(shm_put_at) == SHM_UNIT, "one unit");

@@ -1,6 +1,7 @@
 /* patience.c - how long a call may last, and what it waits for.
  *
- * Getters wait for the tail to move, putters for the head; both for the end.
+ * Getters wait for the tail to move, putters for the head, or for a block to be
+ * released; all for the end.
  * A wait goes through up to five stages, the first three once a call:
  *
  *     pause   half a microsecond without a look, then looks with pauses
@@ -218,6 +219,10 @@ int patience_wait(struct patience *patience, const struct change *change)
         }
         if (r == -EINTR && patience->interruptible)
             return r;
+        /* Who waits for a block looks for those of the dead now and then; and what
+         * has come may be of no use to him, so a tick that helps tells nothing. */
+        if (r == -ETIMEDOUT && change->event == &change->chain->shm->released)
+            return 0;
         if (r == -ETIMEDOUT && has_come(change)) {
             /* After the caller's deadline, or if we were slow to get up, it
              * may have come just now: that tells nothing. */

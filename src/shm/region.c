@@ -28,6 +28,9 @@
  * when positions have wrapped in a region that lives long. This is looked at
  * before every get, so head never passes an end that `first` has not.
  *
+ * Blocks (block.c) lie in the same file, behind what was there when they got
+ * their memory; so the end of all is the last region's or the last block's.
+ *
  * How full is the last region? If it is also the first, all that is used is in
  * it; else, what lies between its start and tail (less than 2^32 then, for the
  * queue holds that and more).
@@ -243,16 +246,16 @@ uint32_t region_used(struct region_chain *chain, uint32_t tail_pos,
 
 /* -- up and down ------------------------------------------------------------ */
 
-/* The end of region `last` in the file, where the next one begins. */
-static int chain_end(struct region_chain *chain, uint64_t *ret_offset)
+int region_end(struct region_chain *chain, uint64_t *ret_offset)
 {
-    uint64_t offset;
+    uint64_t offset, end = block_end(chain);
     uint32_t n_units;
     int r = place_of(chain, region_last(chain), &offset, &n_units);
 
     if (r < 0)
         return r;
-    *ret_offset = offset + (uint64_t)n_units * SHM_UNIT;
+    offset += (uint64_t)n_units * SHM_UNIT;
+    *ret_offset = offset > end ? offset : end;
     return 0;
 }
 
@@ -275,6 +278,13 @@ static int short_of(const struct region_chain *chain, int r)
     return r == -ENOSPC && !chain->named ? fail(CHUTE_ENOMEM) : r;
 }
 
+int region_reserve(struct region_chain *chain, uint64_t offset, uint64_t len)
+{
+    int r = plat_shm_reserve(chain->fd, offset, len);
+
+    return r < 0 ? short_of(chain, r) : 0;
+}
+
 static int append(struct region_chain *chain, uint32_t tail_pos,
                   uint32_t n_units, struct region_view **ret_view)
 {
@@ -284,12 +294,11 @@ static int append(struct region_chain *chain, uint32_t tail_pos,
 
     if (number - region_first(chain) >= SHM_N_REGIONS)
         return -EAGAIN;
-    int r = chain_end(chain, &offset);
+    int r = region_end(chain, &offset);
+    if (r == 0)
+        r = region_reserve(chain, offset, len);
     if (r < 0)
         return r;
-    r = plat_shm_reserve(chain->fd, offset, len);
-    if (r < 0)
-        return short_of(chain, r);
     r = view_new(chain, number, offset, n_units, &view);
     if (r < 0) {
         plat_shm_release(chain->fd, offset, len);
@@ -340,7 +349,7 @@ void region_mend(struct region_chain *chain)
 {
     uint64_t end;
 
-    if (chain_end(chain, &end) == 0)
+    if (region_end(chain, &end) == 0)
         plat_shm_release(chain->fd, end, (uint64_t)INT64_MAX - end);
 }
 
@@ -349,7 +358,9 @@ bool region_is_excess(struct region_chain *chain)
     struct shm_region *slot = slot_of(chain, region_first(chain));
 
     if (atomic_load_explicit(&slot->n_units, memory_order_relaxed) <=
-        REGION_KEEP_UNITS)
+            REGION_KEEP_UNITS &&
+        atomic_load_explicit(&chain->shm->block_len, memory_order_relaxed) <=
+            BLOCK_KEEP_LEN)
         return false;
     /* Unsigned, for what is read may be anything. A time yet to come is long
      * past. */
@@ -380,7 +391,8 @@ uint64_t region_reserved(struct region_chain *chain)
     for (uint32_t i = 0; i < n && i < SHM_N_REGIONS; i++)
         sum += atomic_load_explicit(&slot_of(chain, first + i)->n_units,
                                     memory_order_relaxed);
-    return sum * SHM_UNIT;
+    return sum * SHM_UNIT +
+           atomic_load_explicit(&chain->shm->block_len, memory_order_relaxed);
 }
 
 /* -- beginning and end ------------------------------------------------------ */
@@ -509,6 +521,7 @@ void region_chain_free(struct region_chain *chain)
     view_free(atomic_load_explicit(&chain->get.view, memory_order_relaxed));
     if (chain->shm) {
         bell_free(chain->shm, &chain->bell);
+        block_leave(chain);
         plat_unmap(chain->shm, chain->map_len);
     }
     if (chain->fd >= 0)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "shm/bell.h"
+#include "shm/block.h"
 #include "shm/layout.h"
 #include "shm/lock.h"
 
@@ -49,6 +50,7 @@ struct region_chain {
     struct region_side put;
     struct region_side get;
     struct bell bell; /* under put_lock */
+    struct block_view block[SHM_N_BLOCKS];
 };
 
 /* Make the memory of a new queue: header and region 0. maxsize 0: no limit. */
@@ -103,7 +105,8 @@ int region_shrink(struct region_chain *chain, uint32_t tail_pos);
 void region_mend(struct region_chain *chain);
 
 /* Whether an empty queue should give memory back: the region that gets come from
- * is larger than it keeps, and it did not do so just before. A hint: no lock. */
+ * is larger than it keeps, or blocks are, and it did not do so just before. A
+ * hint: no lock. */
 bool region_is_excess(struct region_chain *chain);
 
 /* The numbers of the regions that gets come from and puts go to. No lock: the
@@ -117,7 +120,14 @@ uint32_t region_last(struct region_chain *chain);
 int region_read(struct region_chain *chain, uint32_t number, uint32_t pos,
                 uint64_t *ret_unit);
 
-/* Bytes reserved for items, by the table. No lock: a figure for statistics. */
+/* Under put_lock. Where the last region or block ends in the file; CHUTE_ECORRUPT. */
+int region_end(struct region_chain *chain, uint64_t *ret_offset);
+
+/* Reserve memory in the file. CHUTE_ENOMEM; CHUTE_ENOSPC, of a file that has a
+ * name; -EFBIG. */
+int region_reserve(struct region_chain *chain, uint64_t offset, uint64_t len);
+
+/* Bytes reserved for items, by the tables. No lock: a figure for statistics. */
 uint64_t region_reserved(struct region_chain *chain);
 
 #endif

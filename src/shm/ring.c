@@ -4,7 +4,8 @@
  *     ..garbage | item | item | item | item | garbage..
  *
  * An item is one unit of {len, seq}, one that says when it was put, and its
- * bytes, rounded up to whole units.
+ * bytes, rounded up to whole units; or, instead of its bytes, the name of the
+ * block that they are in (block.c).
  * Positions count units and run freely; a region wraps them. The two commit
  * words hold {seq, pos} each in 64 bits:
  *
@@ -412,13 +413,13 @@ static void expect_later(const struct region_view *view, uint32_t pos)
 
 /* The item that will be number seq, at pos. */
 static int write_item(const struct region_view *view, uint32_t seq,
-                      uint32_t pos, const struct iovec *item, int64_t now,
+                      uint32_t pos, const struct iovec *item, int64_t put_at,
                       int64_t deadline)
 {
     atomic_store_explicit(record_at(view, pos),
                           word_of(seq, (uint32_t)item->iov_len),
                           memory_order_relaxed);
-    atomic_store_explicit(put_at_of(view, pos), now, memory_order_relaxed);
+    atomic_store_explicit(put_at_of(view, pos), put_at, memory_order_relaxed);
     expect_later(view, pos);
     return copy_in(view, pos + SHM_ITEM_UNITS, item->iov_base, item->iov_len,
                    deadline);
@@ -432,7 +433,7 @@ static int write_items(const struct room *room, struct ring_put_batch *batch,
     uint64_t tail = room->state.tail;
     uint32_t n_units = room->n_units;
     uint32_t seq = seq_of(tail), pos = pos_of(tail);
-    int64_t now = plat_now_coarse();
+    int64_t put_at = plat_now_coarse() | (batch->block ? SHM_IN_BLOCK : 0);
     size_t n_bytes = 0, i = 0;
 
     do {
@@ -441,7 +442,7 @@ static int write_items(const struct room *room, struct ring_put_batch *batch,
         n_bytes += item->iov_len;
         if (i > 0 && (need > n_units || n_bytes > RING_BATCH_LEN))
             break;
-        int r = write_item(room->view, seq, pos, item, now, deadline);
+        int r = write_item(room->view, seq, pos, item, put_at, deadline);
         if (r < 0 && i == 0)
             return r;
         if (r < 0)
@@ -470,6 +471,9 @@ int ring_put(struct region_chain *chain, struct ring_put_batch *batch,
         r = bell_ring(shm, &chain->bell);
     if (r != 0)
         return r;
+    if (batch->block)
+        block_enqueue(chain, (uint32_t)batch->block->number,
+                      seq_of(room.state.tail));
     mark(&shm->put, room.state.tail, tail);
     /* COMMIT. release: pairs with the acquire in load_tail(). */
     atomic_store_explicit(&shm->tail, tail, memory_order_release);
@@ -497,41 +501,99 @@ static int read_len(struct region_chain *chain, const struct region_view *view,
     return 0;
 }
 
-/* Copy the n_items oldest items out, as far as there is place for them in the
- * batch. *ret_head is where head would be. What goes wrong with another than the
- * first is left to the next call. */
-static int read_items(struct region_chain *chain,
-                      const struct region_view *view,
-                      struct ring_get_batch *batch, struct ring_state state,
-                      int64_t deadline, uint64_t *ret_head)
-{
-    uint32_t seq = seq_of(state.head), pos = pos_of(state.head);
-    uint32_t n_units = ring_units(state);
-    size_t n_bytes = 0, i = 0;
-    int r;
+/* Where a get has come to. */
+struct reading {
+    struct region_chain *chain;
+    const struct region_view *view;
+    uint32_t seq, pos;
+    uint32_t n_units; /* before tail */
+    size_t n_bytes;   /* in the batch */
+    int64_t deadline;
+};
 
+/* What is at hand goes where the next of the batch belongs. */
+static int hand_out(struct reading *at, struct ring_get_batch *batch,
+                    struct iovec *item, const char *block)
+{
+    if (item->iov_len > batch->cap - at->n_bytes)
+        return CHUTE_EMSGSIZE;
+    item->iov_base = at->n_bytes ? batch->buf + at->n_bytes : batch->buf;
+    return block ? copy(item->iov_base, block, item->iov_len, at->deadline)
+                 : copy_out(at->view, at->pos + SHM_ITEM_UNITS, item->iov_base,
+                            item->iov_len, at->deadline);
+}
+
+/* An item of stored_len bytes that names a block. */
+static int read_block(struct reading *at, struct ring_get_batch *batch,
+                      struct iovec *item, size_t stored_len)
+{
+    struct block_name name;
+    char *mem;
+
+    if (stored_len != sizeof name)
+        return fail(CHUTE_ECORRUPT);
+    int r = copy_out(at->view, at->pos + SHM_ITEM_UNITS, &name, sizeof name,
+                     PLAT_NEVER);
+    if (r == 0)
+        r = block_open(at->chain, &name, at->seq, &mem);
+    if (r < 0)
+        return r;
+    item->iov_len = name.len;
+    item->iov_base = mem;
+    if (!batch->borrower)
+        r = hand_out(at, batch, item, mem);
+    if (r < 0)
+        block_close(at->chain, (uint32_t)name.number);
+    else
+        batch->block = name.number + 1;
+    return r;
+}
+
+/* One more. *ret_need: its units. */
+static int read_item(struct reading *at, struct ring_get_batch *batch,
+                     struct iovec *item, uint32_t *ret_need)
+{
+    int r = read_len(at->chain, at->view, at->seq, at->pos, at->n_units,
+                     &item->iov_len);
+
+    if (r < 0)
+        return r;
+    *ret_need = (uint32_t)ring_need(item->iov_len);
+    if (atomic_load_explicit(put_at_of(at->view, at->pos),
+                             memory_order_relaxed) &
+        SHM_IN_BLOCK)
+        return read_block(at, batch, item, item->iov_len);
+    return hand_out(at, batch, item, NULL);
+}
+
+/* Copy the oldest items out, as far as there is place for them in the batch. *ret_head
+ * is where head would be. What goes wrong with another than the first is left to
+ * the next call. */
+static int read_items(struct reading *at, struct ring_get_batch *batch,
+                      uint32_t end_seq, uint64_t *ret_head)
+{
+    size_t i = 0, cap = batch->cap;
+    uint32_t need;
+    int r = 0;
+
+    batch->block = 0;
     do {
-        struct iovec *item = &batch->items[i];
-        r = read_len(chain, view, seq, pos, n_units, &item->iov_len);
-        if (r == 0 && item->iov_len > batch->cap - n_bytes)
-            r = CHUTE_EMSGSIZE;
-        if (r == 0 && i > 0 && n_bytes + item->iov_len > RING_BATCH_LEN)
-            break;
-        item->iov_base = n_bytes ? batch->buf + n_bytes : batch->buf;
-        if (r == 0)
-            r = copy_out(view, pos + SHM_ITEM_UNITS, item->iov_base,
-                         item->iov_len, deadline);
+        /* Under one lock no more than that, but for the first. */
+        if (i == 1 && batch->cap > RING_BATCH_LEN)
+            batch->cap =
+                at->n_bytes > RING_BATCH_LEN ? at->n_bytes : RING_BATCH_LEN;
+        r = read_item(at, batch, &batch->items[i], &need);
         if (r < 0)
             break;
-        n_bytes += item->iov_len;
-        uint32_t need = (uint32_t)ring_need(item->iov_len);
-        seq++;
-        pos += need;
-        n_units -= need;
-    } while (++i < batch->n && seq != seq_of(state.tail) &&
-             !region_ends_at(chain, view, pos));
+        at->n_bytes += batch->items[i].iov_len;
+        at->seq++;
+        at->pos += need;
+        at->n_units -= need;
+    } while (++i < batch->n && !batch->block && at->seq != end_seq &&
+             !region_ends_at(at->chain, at->view, at->pos));
+    batch->cap = cap;
     batch->n_done = i;
-    *ret_head = word_of(seq, pos);
+    *ret_head = word_of(at->seq, at->pos);
     return i > 0 ? 0 : r;
 }
 
@@ -558,7 +620,13 @@ static int read_oldest(struct region_chain *chain, struct ring_get_batch *batch,
         return r;
     if (ring_count(state) == 0)
         return closed ? CHUTE_EOF : RING_EMPTY;
-    return read_items(chain, view, batch, state, deadline, ret_head);
+    struct reading at = {.chain = chain,
+                         .view = view,
+                         .seq = seq_of(state.head),
+                         .pos = pos_of(state.head),
+                         .n_units = ring_units(state),
+                         .deadline = deadline};
+    return read_items(&at, batch, seq_of(state.tail), ret_head);
 }
 
 int ring_get(struct region_chain *chain, struct ring_get_batch *batch,
@@ -572,6 +640,10 @@ int ring_get(struct region_chain *chain, struct ring_get_batch *batch,
     mark(&chain->shm->got, ret_state->head, head);
     /* COMMIT. release: pairs with the acquire in load_head(). */
     atomic_store_explicit(&chain->shm->head, head, memory_order_release);
+    if (batch->block && batch->borrower)
+        block_dequeue(chain, (uint32_t)batch->block - 1, batch->borrower);
+    else if (batch->block)
+        block_free(chain, (uint32_t)batch->block - 1);
     return 0;
 }
 
@@ -580,7 +652,11 @@ int ring_peek(struct region_chain *chain, struct ring_get_batch *batch,
 {
     uint64_t head;
 
-    return read_oldest(chain, batch, deadline, ret_state, &head);
+    int r = read_oldest(chain, batch, deadline, ret_state, &head);
+
+    if (r == 0 && batch->block)
+        block_close(chain, (uint32_t)batch->block - 1);
+    return r;
 }
 
 /* -- looking ---------------------------------------------------------------- */
@@ -598,7 +674,7 @@ static int put_at_in(struct region_chain *chain, uint32_t number, uint64_t head,
         return r;
     if (seq_of(record) != seq_of(head) || load_head(chain) != head)
         return RING_EMPTY;
-    *ret_put_at = (int64_t)put_at;
+    *ret_put_at = (int64_t)put_at & ~SHM_IN_BLOCK;
     return 0;
 }
 

@@ -53,6 +53,7 @@ struct ring_put_batch {
     const struct iovec *items;
     size_t n;
     size_t n_done;
+    const struct block_name *block; /* the one item is this name; or NULL */
 };
 
 /* Under put_lock. Append the first of the items, and in the same commit as many
@@ -83,10 +84,14 @@ struct ring_get_batch {
     struct iovec *items;
     size_t n;
     size_t n_done;
+    uint64_t borrower; /* who takes a block as it is, n being 1; or 0 */
+    uint64_t block;    /* number + 1 of the block of the last item done, or 0 */
 };
 
 /* Under get_lock. Take the oldest item, and in the same commit as many of the
- * next as there is place for, n in all, from the same region. 0 with n_done;
+ * next as there is place for, n in all, from the same region, up to one that lies
+ * in a block. That is free then; or the borrower's, and items[0] says where it is
+ * mapped. 0 with n_done;
  * RING_EMPTY; CHUTE_EOF; CHUTE_EMSGSIZE with the length of items[0], which stays;
  * CHUTE_ECORRUPT; CHUTE_ENOMEM; -ETIMEDOUT as in ring_put(). Only 0 has taken
  * anything. */

@@ -1,0 +1,552 @@
+/* block.c - messages that lie beside the ring, and are filled and read in their
+ * place.
+ *
+ * The ring is filled and emptied in order, under locks; so nobody can be left
+ * alone with a part of it. Who wants to fill a message at leisure takes a block of
+ * memory. The queue has SHM_N_BLOCKS of them; what then goes through the ring is
+ * an item that names the block (ring.c).
+ *
+ *     free --take--> a putter's --enqueue--> queued --dequeue--> a getter's
+ *      ^                |                       |                    |
+ *      +------drop------+----------free---------+--------drop--------+
+ *
+ * `owner` says in which of the four states a block is: FREE, QUEUED, or a process.
+ * To take a free one is one compare-and-swap without a lock, to give one back
+ * another. So a slow filler or reader stops nobody, as long as there are blocks
+ * and memory for them.
+ *
+ * What the dead leave. Nobody mends it at the time; who finds no free block, or no
+ * memory for it, looks for what is lost:
+ *
+ *     owner is dead                   free. If he died while its memory was
+ *                                     exchanged it may have holes: that is given
+ *                                     back
+ *     queued, as an item that is      its putter died between enqueue and commit:
+ *     yet to come                     free; seen under put_lock, where nobody
+ *                                     alive can be in between
+ *     queued, as an item that has     its getter died between commit and dequeue,
+ *     been taken                      or free: free; seen under get_lock
+ *
+ * Memory. A block lies in the file behind all regions and blocks that there were
+ * when it got its memory, under put_lock; one that has too little is given another
+ * place. What a putter had reserved beyond the last end when he died is given back
+ * with what he had reserved for regions (region_mend). All together have no more
+ * than the queue's `memory`. Free ones keep theirs, for the next message is likely
+ * to be as large, and the lowest are used first, so that few are; an empty queue
+ * gives back what is beyond BLOCK_KEEP_LEN.
+ *
+ * Proof: tests/unit/test-queue-loan.c, tests/torture/step.c.
+ */
+#include <errno.h>
+
+#include "base/fail.h"
+#include "chute/error.h"
+#include "plat/plat.h"
+#include "shm/block.h"
+#include "shm/event.h"
+#include "shm/member.h"
+#include "shm/region.h"
+
+#define FREE   UINT64_C(0)
+#define QUEUED UINT64_C(1)
+
+static uint64_t get(_Atomic uint64_t *field)
+{
+    return atomic_load_explicit(field, memory_order_relaxed);
+}
+
+static void set(_Atomic uint64_t *field, uint64_t value)
+{
+    atomic_store_explicit(field, value, memory_order_relaxed);
+}
+
+static uint64_t bit_of(uint32_t number)
+{
+    return UINT64_C(1) << number;
+}
+
+/* Each change of hands. */
+static bool pass(struct shm_block *block, uint64_t from, uint64_t to)
+{
+    /* acquire and release: the pass before pairs with the next; what one owner has
+     * written, the message, its place in the file, the number of its item, is
+     * there for the other. */
+    return atomic_compare_exchange_strong_explicit(
+        &block->owner, &from, to, memory_order_acq_rel, memory_order_relaxed);
+}
+
+/* -- this process's view ---------------------------------------------------- */
+
+static uint64_t us(void)
+{
+    return (uint64_t)plat_self_.epoch << 32 | 1;
+}
+
+/* Whatever stands in shared memory, no two threads are at one view. */
+static int hold(struct block_view *view, uint64_t who)
+{
+    uint64_t found = get(&view->holder);
+
+    /* acquire: pairs with the release in let_go(). */
+    if (found == us() || !atomic_compare_exchange_strong_explicit(
+                             &view->holder, &found, us(), memory_order_acquire,
+                             memory_order_relaxed))
+        return fail(CHUTE_ECORRUPT);
+    view->who = who;
+    return 0;
+}
+
+static void let_go(struct block_view *view)
+{
+    /* release: pairs with the acquire in hold(). */
+    atomic_store_explicit(&view->holder, 0, memory_order_release);
+}
+
+static char *mem_of(struct block_view *view)
+{
+    return atomic_load_explicit(&view->mem, memory_order_relaxed);
+}
+
+bool block_is_held(struct region_chain *chain, uint64_t number, const void *mem)
+{
+    return number < SHM_N_BLOCKS && mem &&
+           get(&chain->block[number].holder) == us() &&
+           mem_of(&chain->block[number]) == mem;
+}
+
+static void unmap(struct block_view *view)
+{
+    char *mem =
+        atomic_exchange_explicit(&view->mem, NULL, memory_order_relaxed);
+
+    if (mem)
+        plat_unmap(mem, view->len);
+}
+
+/* What one block, and all together, may have. */
+static uint64_t limit_of(const struct region_chain *chain)
+{
+    uint64_t len = (uint64_t)chain->max_units * SHM_UNIT;
+
+    return (len + BLOCK_LEN - 1) / BLOCK_LEN * BLOCK_LEN;
+}
+
+/* Where the block lies, or CHUTE_ECORRUPT if that cannot be. */
+static int place_of(struct region_chain *chain, uint32_t number,
+                    uint64_t *ret_offset, uint64_t *ret_len)
+{
+    struct shm_block *block = &chain->shm->block[number];
+    uint64_t offset = get(&block->offset), len = get(&block->len);
+
+    if (offset % BLOCK_LEN || len % BLOCK_LEN || offset > INT64_MAX / 2 ||
+        len > limit_of(chain) || (len && offset < BLOCK_LEN))
+        return fail(CHUTE_ECORRUPT);
+    *ret_offset = offset;
+    *ret_len = len;
+    return 0;
+}
+
+/* Have a held block mapped as it lies in the file. */
+static int map(struct region_chain *chain, uint32_t number)
+{
+    struct block_view *view = &chain->block[number];
+    uint64_t offset, len, file_len, reserved;
+    void *mem;
+    int r = place_of(chain, number, &offset, &len);
+
+    if (r < 0 || (mem_of(view) && view->offset == offset && view->len == len))
+        return r;
+    /* The file cannot shrink (sealed): what is inside now stays so. */
+    r = plat_shm_size(chain->fd, &file_len, &reserved);
+    if (r < 0)
+        return r;
+    if (len == 0 || offset + len > file_len)
+        return fail(CHUTE_ECORRUPT);
+    unmap(view);
+    r = plat_map(chain->fd, offset, len, &mem);
+    if (r < 0)
+        return r;
+    view->offset = offset;
+    view->len = len;
+    /* release: pairs with the fork of a child by another thread: there mem is not
+     * seen without len. */
+    atomic_store_explicit(&view->mem, mem, memory_order_release);
+    return 0;
+}
+
+/* -- from hand to hand ------------------------------------------------------ */
+
+static void hint_at(struct shm_queue *shm, uint32_t number)
+{
+    atomic_fetch_or_explicit(&shm->free_hint, bit_of(number),
+                             memory_order_relaxed);
+}
+
+/* Let go first: as soon as it is free, another thread may hold it. */
+static bool hand_back(struct region_chain *chain, uint32_t number)
+{
+    struct block_view *view = &chain->block[number];
+    uint64_t who = view->who;
+
+    let_go(view);
+    if (!pass(&chain->shm->block[number], who, FREE))
+        return false;
+    hint_at(chain->shm, number);
+    return true;
+}
+
+static void tell_of_free(struct shm_queue *shm)
+{
+    /* release: pairs with the acquire in queue-loan.c. */
+    atomic_fetch_add_explicit(&shm->n_released, 1, memory_order_release);
+    event_wake(&shm->released, 1);
+}
+
+void block_drop(struct region_chain *chain, uint32_t number)
+{
+    if (hand_back(chain, number))
+        tell_of_free(chain->shm);
+}
+
+void block_enqueue(struct region_chain *chain, uint32_t number, uint32_t seq)
+{
+    struct shm_block *block = &chain->shm->block[number];
+    struct block_view *view = &chain->block[number];
+
+    atomic_store_explicit(&block->seq, seq, memory_order_relaxed);
+    (void)pass(block, view->who, QUEUED);
+    let_go(view);
+}
+
+int block_open(struct region_chain *chain, const struct block_name *name,
+               uint32_t seq, char **ret_mem)
+{
+    if (name->number >= SHM_N_BLOCKS)
+        return fail(CHUTE_ECORRUPT);
+    struct shm_block *block = &chain->shm->block[name->number];
+    struct block_view *view = &chain->block[name->number];
+
+    /* acquire: pairs with pass() in block_enqueue(). */
+    if (atomic_load_explicit(&block->owner, memory_order_acquire) != QUEUED ||
+        atomic_load_explicit(&block->seq, memory_order_relaxed) != seq)
+        return fail(CHUTE_ECORRUPT);
+    int r = hold(view, QUEUED);
+    if (r < 0)
+        return r;
+    r = map(chain, (uint32_t)name->number);
+    if (r == 0 && name->len > view->len)
+        r = fail(CHUTE_ECORRUPT);
+    if (r < 0)
+        let_go(view);
+    *ret_mem = mem_of(view);
+    return r;
+}
+
+void block_close(struct region_chain *chain, uint32_t number)
+{
+    let_go(&chain->block[number]);
+}
+
+void block_free(struct region_chain *chain, uint32_t number)
+{
+    (void)hand_back(chain, number); /* it was held as QUEUED */
+    /* release: pairs with the acquire in queue-loan.c. Its caller wakes, when the
+     * lock is dropped. */
+    atomic_fetch_add_explicit(&chain->shm->n_released, 1, memory_order_release);
+}
+
+void block_dequeue(struct region_chain *chain, uint32_t number, uint64_t who)
+{
+    (void)pass(&chain->shm->block[number], QUEUED, who);
+    chain->block[number].who = who;
+}
+
+/* -- memory ----------------------------------------------------------------- */
+
+uint64_t block_end(struct region_chain *chain)
+{
+    uint64_t end = 0, offset, len;
+
+    for (uint32_t i = 0; i < SHM_N_BLOCKS; i++)
+        if (place_of(chain, i, &offset, &len) == 0 && len && offset + len > end)
+            end = offset + len;
+    return end;
+}
+
+/* Under put_lock: what all have, written down. */
+static uint64_t sum_up(struct region_chain *chain)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < SHM_N_BLOCKS; i++)
+        sum += get(&chain->shm->block[i].len);
+    set(&chain->shm->block_len, sum);
+    return sum;
+}
+
+/* Under put_lock, the block being the caller's. The pages go first: who dies in
+ * between leaves a block that has holes, and a dead owner, which is known. */
+static void strip(struct region_chain *chain, uint32_t number)
+{
+    uint64_t offset, len;
+
+    if (place_of(chain, number, &offset, &len) == 0 && len)
+        plat_shm_release(chain->fd, offset, len);
+    set(&chain->shm->block[number].len, 0);
+}
+
+/* Under put_lock: have free blocks keep no more than so much. */
+static void strip_free(struct region_chain *chain, uint64_t keep_len)
+{
+    uint64_t sum = sum_up(chain), who = member_self();
+
+    for (uint32_t i = 0; i < SHM_N_BLOCKS && sum > keep_len; i++) {
+        struct shm_block *block = &chain->shm->block[i];
+        uint64_t len = get(&block->len);
+        if (len == 0 || !pass(block, FREE, who))
+            continue;
+        strip(chain, i);
+        sum -= len;
+        (void)pass(block, who, FREE);
+    }
+    set(&chain->shm->block_len, sum);
+}
+
+void block_shrink(struct region_chain *chain)
+{
+    if (get(&chain->shm->block_len) <= BLOCK_KEEP_LEN)
+        return;
+    strip_free(chain, BLOCK_KEEP_LEN);
+    atomic_store_explicit(&chain->shm->shrunk_at, plat_now(),
+                          memory_order_relaxed);
+}
+
+static uint64_t power_of_two_for(uint64_t len)
+{
+    uint64_t n = BLOCK_LEN;
+
+    while (n < len)
+        n *= 2;
+    return n;
+}
+
+/* Under put_lock: how much a block may have that needs so much; a power of two
+ * where there is enough, so that it serves the next one too. 0: there is not. */
+static uint64_t len_for(struct region_chain *chain, uint64_t need)
+{
+    uint64_t limit = limit_of(chain);
+    uint64_t least = (need + BLOCK_LEN - 1) / BLOCK_LEN * BLOCK_LEN;
+    uint64_t most = power_of_two_for(need), others = sum_up(chain);
+
+    if (others + most <= limit)
+        return most;
+    if (others + least > limit) {
+        strip_free(chain, limit - least);
+        others = sum_up(chain);
+    }
+    return others + least <= limit ? least : 0;
+}
+
+/* Under put_lock: give a block that we have taken as much memory. BLOCK_NONE:
+ * others have it. */
+static int give_memory(struct region_chain *chain, uint32_t number,
+                       uint64_t need)
+{
+    struct shm_block *block = &chain->shm->block[number];
+    uint64_t offset;
+    int r = region_end(chain, &offset);
+
+    if (r < 0)
+        return r;
+    strip(chain, number);
+    uint64_t len = len_for(chain, need);
+    if (len == 0)
+        return BLOCK_NONE;
+    r = region_reserve(chain, offset, len);
+    if (r < 0)
+        return r;
+    set(&block->offset, offset);
+    set(&block->len, len); /* COMMIT: it has that memory */
+    (void)sum_up(chain);
+    return 0;
+}
+
+static int take_put_lock(struct region_chain *chain,
+                         const struct block_wait *wait)
+{
+    int r = lock_take_guarded(&chain->shm->put_lock, &chain->put.guard,
+                              wait->deadline, wait->interruptible);
+
+    if (r == LOCK_DIED)
+        region_mend(chain);
+    return r < 0 ? r : 0;
+}
+
+/* Whether that much is enough, and no waste. */
+static bool is_fit(uint64_t len, uint64_t need)
+{
+    return len >= need && len <= 2 * power_of_two_for(need);
+}
+
+/* Have a block that we have taken mapped, with len bytes at least. */
+static int fit(struct region_chain *chain, uint32_t number, size_t len,
+               const struct block_wait *wait)
+{
+    uint64_t need = len ? len : 1;
+
+    if (!is_fit(get(&chain->shm->block[number].len), need)) {
+        int r = take_put_lock(chain, wait);
+        if (r < 0)
+            return r;
+        r = give_memory(chain, number, need);
+        lock_drop_guarded(&chain->shm->put_lock, &chain->put.guard);
+        if (r != 0)
+            return r;
+    }
+    int r = map(chain, number);
+    if (r == 0 && chain->block[number].len < need)
+        r = fail(CHUTE_ECORRUPT);
+    return r;
+}
+
+/* -- taking one ------------------------------------------------------------- */
+
+static bool take_free(struct region_chain *chain, uint64_t who, uint32_t number)
+{
+    if (!pass(&chain->shm->block[number], FREE, who))
+        return false;
+    atomic_fetch_and_explicit(&chain->shm->free_hint, ~bit_of(number),
+                              memory_order_relaxed);
+    return true;
+}
+
+/* By the hint: one that has the memory. */
+static bool take_by_hint(struct region_chain *chain, uint64_t who, size_t len,
+                         uint32_t *ret_number)
+{
+    uint64_t hint = get(&chain->shm->free_hint);
+
+    for (uint32_t i = 0; i < SHM_N_BLOCKS && hint >> i; i++)
+        if (hint & bit_of(i) &&
+            is_fit(get(&chain->shm->block[i].len), len ? len : 1) &&
+            take_free(chain, who, i)) {
+            *ret_number = i;
+            return true;
+        }
+    return false;
+}
+
+static bool take_any(struct region_chain *chain, uint64_t who,
+                     uint32_t *ret_number)
+{
+    for (uint32_t i = 0; i < SHM_N_BLOCKS; i++)
+        if (take_free(chain, who, i)) {
+            *ret_number = i;
+            return true;
+        }
+    return false;
+}
+
+/* Under put_lock: free what the dead had taken. */
+static void free_dead(struct region_chain *chain)
+{
+    uint64_t self = member_self();
+
+    for (uint32_t i = 0; i < SHM_N_BLOCKS; i++) {
+        struct shm_block *block = &chain->shm->block[i];
+        uint64_t owner = get(&block->owner);
+        if (owner == FREE || owner == QUEUED || member_lives(owner) ||
+            !pass(block, owner, self))
+            continue;
+        strip(chain, i); /* it may have holes */
+        (void)pass(block, self, FREE);
+        hint_at(chain->shm, i);
+    }
+}
+
+/* Free what is queued as an item that is not: yet to come, or been taken. */
+static void free_lost(struct region_chain *chain, bool to_come, uint32_t seq)
+{
+    for (uint32_t i = 0; i < SHM_N_BLOCKS; i++) {
+        struct shm_block *block = &chain->shm->block[i];
+        /* acquire: pairs with pass() in block_enqueue(). */
+        if (atomic_load_explicit(&block->owner, memory_order_acquire) != QUEUED)
+            continue;
+        uint32_t of = atomic_load_explicit(&block->seq, memory_order_relaxed);
+        if (((int32_t)(of - seq) >= 0) == to_come && pass(block, QUEUED, FREE))
+            hint_at(chain->shm, i);
+    }
+}
+
+/* Free all that the dead have left. */
+static int find_lost(struct region_chain *chain, const struct block_wait *wait)
+{
+    struct shm_queue *shm = chain->shm;
+    int r = take_put_lock(chain, wait);
+
+    if (r < 0)
+        return r;
+    free_dead(chain);
+    free_lost(chain, true, (uint32_t)(get(&shm->tail) >> 32));
+    lock_drop_guarded(&shm->put_lock, &chain->put.guard);
+
+    r = lock_take_guarded(&shm->get_lock, &chain->get.guard, wait->deadline,
+                          wait->interruptible);
+    if (r < 0)
+        return r;
+    free_lost(chain, false, (uint32_t)(get(&shm->head) >> 32));
+    lock_drop_guarded(&shm->get_lock, &chain->get.guard);
+    return 0;
+}
+
+static int try_to_take(struct region_chain *chain, uint64_t who, size_t len,
+                       const struct block_wait *wait, uint32_t *ret_number)
+{
+    uint32_t number;
+
+    if (!take_by_hint(chain, who, len, &number) &&
+        !take_any(chain, who, &number))
+        return BLOCK_NONE;
+    int r = hold(&chain->block[number], who);
+    if (r < 0) {
+        (void)pass(&chain->shm->block[number], who, FREE);
+        return r;
+    }
+    r = fit(chain, number, len, wait);
+    if (r != 0)
+        (void)hand_back(chain, number); /* that is no news */
+    *ret_number = number;
+    return r;
+}
+
+int block_take(struct region_chain *chain, uint64_t who, size_t len,
+               const struct block_wait *wait, uint32_t *ret_number)
+{
+    int r = try_to_take(chain, who, len, wait, ret_number);
+
+    if (r != BLOCK_NONE)
+        return r;
+    r = find_lost(chain, wait);
+    return r < 0 ? r : try_to_take(chain, who, len, wait, ret_number);
+}
+
+bool block_is_there(struct region_chain *chain)
+{
+    return get(&chain->shm->free_hint) != 0;
+}
+
+void block_leave(struct region_chain *chain)
+{
+    bool had = false;
+
+    for (uint32_t i = 0; i < SHM_N_BLOCKS; i++) {
+        struct block_view *view = &chain->block[i];
+        if (get(&view->holder) == us() && hand_back(chain, i))
+            had = true;
+        unmap(view);
+    }
+    if (had) {
+        tell_of_free(chain->shm);
+        event_wake(&chain->shm->released, EVENT_ALL);
+    }
+}
