@@ -16,6 +16,8 @@
  *     asleep get of many: a putter sleeps
  *     watched      another waits by a descriptor for what the victim puts
  *     watching     the victim has a descriptor, which its get has to silence
+ *     waited       another waits for the block that the victim frees
+ *     used, small, none, dead, lost   who has the blocks, see stage-loan.c
  *     rival  when the victim has come to where it is to die, another comes with
  *            the same operation (a put, if it is close), and sleeps on the lock
  *            if the victim has it
@@ -47,6 +49,7 @@
 #include "plat/plat.h"
 #include "shm/lock.h"
 #include "shm/ring.h"
+#include "stage-loan.h"
 #include "stage-queue.h"
 #include "torture.h"
 #include "trace.h"
@@ -146,12 +149,21 @@ static bool act(void)
     case RIVAL:
         if (queue_stage.plan->operation == GET)
             helper_get(HANG_NS);
+        else if (queue_stage.plan->operation == RESERVE)
+            helper.r = loan_pass(HANG_NS);
         else
             helper_put(HANG_NS);
         break;
     case WATCHER:
         helper_watch(HANG_NS);
         break;
+    case SLEEPING_RESERVER:
+        helper.r = loan_pass(HANG_NS);
+        break;
+    case RELEASER:
+        if (helper_awaits(&shm->released))
+            loan_let_go_of_one();
+        return false;
     case HOLDER:
         helper_hold(&helper, the_lock(), queue_stage.slowly);
         return false;
@@ -168,10 +180,20 @@ static void send_helper(void)
     helper_send(&helper);
 }
 
+/* What one sleeps on who does so before the victim comes; or NULL. */
+static struct shm_event *sleeps_on(enum help help)
+{
+    struct shm_queue *shm = chain_of(queue_stage.queue)->shm;
+
+    return help == SLEEPING_GETTER     ? &shm->items
+           : help == SLEEPING_PUTTER   ? &shm->space
+           : help == SLEEPING_RESERVER ? &shm->released
+                                       : NULL;
+}
+
 /* Before the victim comes: sleepers are asleep on return. */
 static void helper_comes(void)
 {
-    struct shm_queue *shm = chain_of(queue_stage.queue)->shm;
     enum help help = queue_stage.plan->help;
 
     if (help == NOBODY || help == VICTIM_WATCHES || help == RIVAL)
@@ -183,8 +205,8 @@ static void helper_comes(void)
     } else if (help == WATCHER) {
         while (!trace_sleeps_in(atomic_load(&helper.tid), SYS_ppoll))
             usleep(20);
-    } else if (help == SLEEPING_GETTER || help == SLEEPING_PUTTER) {
-        while (!is_armed(help == SLEEPING_GETTER ? &shm->items : &shm->space))
+    } else if (sleeps_on(help)) {
+        while (!is_armed(sleeps_on(help)))
             usleep(20);
         usleep(100);
     }
@@ -198,13 +220,21 @@ static void crowd(void)
     helper_crowd(&helper, the_lock());
 }
 
-/* Whether its operation is a get. */
+/* Whether its operation is a get; or neither that nor a put. */
 static bool helper_gets(void)
 {
     enum help help = queue_stage.plan->help;
 
     return help == SLEEPING_GETTER || help == WATCHER || help == DRAINER ||
            (help == RIVAL && queue_stage.plan->operation == GET);
+}
+
+static bool helper_reserves(void)
+{
+    enum help help = queue_stage.plan->help;
+
+    return help == SLEEPING_RESERVER ||
+           (help == RIVAL && queue_stage.plan->operation == RESERVE);
 }
 
 /* It can go on since `since`: let it, and note what it did. */
@@ -217,7 +247,7 @@ static void helper_finish(int64_t since)
     if (helper.r == 0) {
         if (helper_gets())
             script_take(its.buf, its.len);
-        else
+        else if (!helper_reserves())
             script_add(its.id, HELPERS_LEN);
     } else if (!closed || queue_stage.plan->operation != CLOSE) {
         script_wrong(helper.r == CHUTE_ETIMEDOUT ? "a sleeper was stranded"
@@ -237,6 +267,8 @@ static bool helper_may_go(void)
         return count > 0 || ring_is_closed(chain);
     case SLEEPING_PUTTER:
         return count < queue_stage.plan->maxsize || ring_is_closed(chain);
+    case SLEEPING_RESERVER:
+        return count == 0 || queue_stage.plan->operation == RELEASE;
     default:
         return true;
     }
@@ -264,7 +296,8 @@ static void set(const struct scene *scene, bool slowly)
                                        .next_id = 1};
     MUST(chute_queue_new(&queue_stage.queue,
                          CHUTE_OPTIONS(chute_queue_options,
-                                       .maxsize = queue_stage.plan->maxsize)));
+                                       .maxsize = queue_stage.plan->maxsize,
+                                       .memory = queue_stage.plan->memory)));
     queue_stage.plan->prepare();
     helper_comes();
     for (size_t i = 0; i < (queue_stage.plan->many ? SCENE_MANY : 1); i++)
@@ -316,7 +349,9 @@ static int take_many(struct scene_report *report, int64_t timeout_ns)
 
 static void put(struct scene_report *report, const char *buf, size_t len)
 {
-    if (queue_stage.plan->values)
+    if (queue_stage.plan->in_place)
+        report->r = loan_put(buf, len, HANG_NS);
+    else if (queue_stage.plan->values)
         report->r =
             chute_queue_put(queue_stage.queue, chute_bytes(buf, len), HANG_NS);
     else
@@ -325,7 +360,9 @@ static void put(struct scene_report *report, const char *buf, size_t len)
 
 static void take(struct scene_report *report, int64_t timeout_ns)
 {
-    if (queue_stage.plan->values)
+    if (queue_stage.plan->lends)
+        report->r = loan_take(report, timeout_ns);
+    else if (queue_stage.plan->values)
         get_a_value(report, timeout_ns);
     else if (queue_stage.plan->many)
         report->r = take_many(report, timeout_ns);
@@ -342,6 +379,8 @@ static void operate(struct scene_report *report)
     case PUT:
         if (queue_stage.plan->many)
             report->r = put_many();
+        else if (queue_stage.plan->in_place)
+            report->r = loan_commit(HANG_NS);
         else
             put(report, victims_buf, queue_stage.scene->len);
         break;
@@ -354,6 +393,12 @@ static void operate(struct scene_report *report)
     case WATCH:
         report->r = chute_queue_wait_fd(queue_stage.queue);
         break;
+    case RESERVE:
+        report->r = loan_reserve(HANG_NS);
+        break;
+    case RELEASE:
+        report->r = loan_release();
+        break;
     }
 }
 
@@ -363,6 +408,9 @@ static void again(struct scene_report *report)
 {
     if (queue_stage.plan->operation == GET)
         take(report, IMPATIENT_NS);
+    else if (queue_stage.plan->operation == RESERVE ||
+             queue_stage.plan->operation == RELEASE)
+        report->r = loan_reserve(HANG_NS);
     else
         put(report, seconds_buf, queue_stage.scene->len + 1);
 }
@@ -375,6 +423,7 @@ static void warm(void)
         (void)queue_enter_member(queue_stage.queue, &member);
     if (queue_stage.plan->help == VICTIM_WATCHES)
         (void)chute_queue_wait_fd(queue_stage.queue);
+    loan_warm(victims_buf, queue_stage.scene->len);
 }
 
 static void watch(pid_t victim)
@@ -449,7 +498,8 @@ static void note_second(const struct scene_report *report)
         script_wrong("the second victim's operation failed");
     if (queue_stage.plan->operation == GET)
         note_getter(report);
-    else
+    else if (queue_stage.plan->operation != RESERVE &&
+             queue_stage.plan->operation != RELEASE)
         note_putter(report, SECONDS_ID, queue_stage.scene->len + 1);
 }
 
@@ -523,7 +573,8 @@ static void go_on(int64_t death)
     if (queue_stage.plan->operation != CLOSE)
         make_room();
     our_put();
-    helper_finish(plat_now());
+    if (queue_stage.plan->help != SLEEPING_RESERVER)
+        helper_finish(plat_now());
     if (!memory_is_exact(queue_stage.queue))
         script_wrong("memory that no region names");
     size_t n = 0, n_got = 0;
@@ -537,6 +588,7 @@ static void go_on(int64_t death)
         script_wrong("the last get");
     if (n != n_got)
         script_wrong("qsize was not the number of items");
+    helper_finish(plat_now());
 }
 
 static void judge(int64_t death, const struct scene_report report[2])
@@ -556,7 +608,10 @@ static void judge(int64_t death, const struct scene_report report[2])
         script_wrong("a lock is not free");
     if (chute_queue_empty(queue_stage.queue) != 1)
         script_wrong("the drained queue is not empty");
-    if (held_when_empty(queue_stage.queue) > HELD_WHEN_EMPTY)
+    if (loan_is_played())
+        loan_judge();
+    if (held_when_empty(queue_stage.queue) >
+        (loan_is_played() ? HELD_WITH_BLOCKS : HELD_WHEN_EMPTY))
         script_wrong("the empty queue holds memory");
     queue_stage.queue = chute_queue_free(queue_stage.queue);
 }
@@ -575,241 +630,541 @@ static const struct row {
     {"put",
      "first",
      true,
-     {PUT, NOBODY, 0, true, false, false, false, queue_prepare_nothing}},
+     {.operation = PUT, .cold = true, .prepare = queue_prepare_nothing}},
     {"put",
      "empty",
      false,
-     {PUT, SLEEPING_GETTER, 0, false, false, false, false,
-      queue_prepare_nothing}},
-    {"put",
-     "one",
-     false,
-     {PUT, NOBODY, 0, false, false, false, false, queue_prepare_one}},
+     {.operation = PUT,
+      .help = SLEEPING_GETTER,
+      .prepare = queue_prepare_nothing}},
+    {"put", "one", false, {.operation = PUT, .prepare = queue_prepare_one}},
     {"put",
      "full",
      false,
-     {PUT, DRAINER, 2, false, false, false, false, queue_prepare_full}},
-    {"put",
-     "wrap",
-     false,
-     {PUT, NOBODY, 0, false, false, false, false, queue_prepare_wrap}},
-    {"put",
-     "edge",
-     false,
-     {PUT, NOBODY, 0, false, false, false, false, queue_prepare_edge}},
+     {.operation = PUT,
+      .help = DRAINER,
+      .maxsize = 2,
+      .prepare = queue_prepare_full}},
+    {"put", "wrap", false, {.operation = PUT, .prepare = queue_prepare_wrap}},
+    {"put", "edge", false, {.operation = PUT, .prepare = queue_prepare_edge}},
     {"put",
      "held",
      true,
-     {PUT, HOLDER, 0, false, false, false, false, queue_prepare_one}},
+     {.operation = PUT, .help = HOLDER, .prepare = queue_prepare_one}},
     {"put",
      "rival",
      false,
-     {PUT, RIVAL, 0, false, false, false, false, queue_prepare_one}},
+     {.operation = PUT, .help = RIVAL, .prepare = queue_prepare_one}},
     {"put",
      "edge+rival",
      true,
-     {PUT, RIVAL, 0, false, false, false, false, queue_prepare_edge}},
+     {.operation = PUT, .help = RIVAL, .prepare = queue_prepare_edge}},
     {"get",
      "first",
      true,
-     {GET, NOBODY, 0, true, false, false, false, queue_prepare_one}},
+     {.operation = GET, .cold = true, .prepare = queue_prepare_one}},
     {"get",
      "empty",
      false,
-     {GET, FEEDER, 0, false, false, false, false, queue_prepare_nothing}},
-    {"get",
-     "one",
-     false,
-     {GET, NOBODY, 0, false, false, false, false, queue_prepare_one}},
+     {.operation = GET, .help = FEEDER, .prepare = queue_prepare_nothing}},
+    {"get", "one", false, {.operation = GET, .prepare = queue_prepare_one}},
     {"get",
      "full",
      false,
-     {GET, SLEEPING_PUTTER, 2, false, false, false, false, queue_prepare_full}},
-    {"get",
-     "wrap",
-     false,
-     {GET, NOBODY, 0, false, false, false, false, queue_prepare_wrap}},
-    {"get",
-     "edge",
-     false,
-     {GET, NOBODY, 0, false, false, false, false, queue_prepare_edge}},
-    {"get",
-     "large",
-     true,
-     {GET, NOBODY, 0, false, false, false, false, queue_prepare_large}},
+     {.operation = GET,
+      .help = SLEEPING_PUTTER,
+      .maxsize = 2,
+      .prepare = queue_prepare_full}},
+    {"get", "wrap", false, {.operation = GET, .prepare = queue_prepare_wrap}},
+    {"get", "edge", false, {.operation = GET, .prepare = queue_prepare_edge}},
+    {"get", "large", true, {.operation = GET, .prepare = queue_prepare_large}},
     {"get",
      "held",
      true,
-     {GET, HOLDER, 0, false, false, false, false, queue_prepare_one}},
+     {.operation = GET, .help = HOLDER, .prepare = queue_prepare_one}},
     {"get",
      "rival",
      false,
-     {GET, RIVAL, 3, false, false, false, false, queue_prepare_full}},
+     {.operation = GET,
+      .help = RIVAL,
+      .maxsize = 3,
+      .prepare = queue_prepare_full}},
     {"get",
      "edge+rival",
      true,
-     {GET, RIVAL, 0, false, false, false, false, queue_prepare_edge}},
+     {.operation = GET, .help = RIVAL, .prepare = queue_prepare_edge}},
     {"put-value",
      "first",
      true,
-     {PUT, NOBODY, 0, true, true, false, false, queue_prepare_nothing}},
+     {.operation = PUT,
+      .cold = true,
+      .values = true,
+      .prepare = queue_prepare_nothing}},
     {"put-value",
      "one",
      false,
-     {PUT, NOBODY, 0, false, true, false, false, queue_prepare_one}},
+     {.operation = PUT, .values = true, .prepare = queue_prepare_one}},
     {"put-value",
      "edge",
      true,
-     {PUT, NOBODY, 0, false, true, false, false, queue_prepare_edge}},
+     {.operation = PUT, .values = true, .prepare = queue_prepare_edge}},
     {"put-value",
      "full",
      true,
-     {PUT, DRAINER, 2, false, true, false, false, queue_prepare_full}},
+     {.operation = PUT,
+      .help = DRAINER,
+      .maxsize = 2,
+      .values = true,
+      .prepare = queue_prepare_full}},
     {"get-value",
      "first",
      true,
-     {GET, NOBODY, 0, true, true, false, false, queue_prepare_one}},
+     {.operation = GET,
+      .cold = true,
+      .values = true,
+      .prepare = queue_prepare_one}},
     {"get-value",
      "one",
      false,
-     {GET, NOBODY, 0, false, true, false, false, queue_prepare_one}},
+     {.operation = GET, .values = true, .prepare = queue_prepare_one}},
     {"get-value",
      "edge",
      true,
-     {GET, NOBODY, 0, false, true, false, false, queue_prepare_edge}},
+     {.operation = GET, .values = true, .prepare = queue_prepare_edge}},
     {"get-value",
      "full",
      true,
-     {GET, SLEEPING_PUTTER, 2, false, true, false, false, queue_prepare_full}},
+     {.operation = GET,
+      .help = SLEEPING_PUTTER,
+      .maxsize = 2,
+      .values = true,
+      .prepare = queue_prepare_full}},
     {"peek",
      "first",
      true,
-     {GET, NOBODY, 0, true, false, true, false, queue_prepare_one}},
+     {.operation = GET,
+      .cold = true,
+      .peeks = true,
+      .prepare = queue_prepare_one}},
     {"peek",
      "empty",
      false,
-     {GET, FEEDER, 0, false, false, true, false, queue_prepare_nothing}},
+     {.operation = GET,
+      .help = FEEDER,
+      .peeks = true,
+      .prepare = queue_prepare_nothing}},
     {"peek",
      "one",
      false,
-     {GET, NOBODY, 0, false, false, true, false, queue_prepare_one}},
+     {.operation = GET, .peeks = true, .prepare = queue_prepare_one}},
     {"peek",
      "wrap",
      false,
-     {GET, NOBODY, 0, false, false, true, false, queue_prepare_wrap}},
+     {.operation = GET, .peeks = true, .prepare = queue_prepare_wrap}},
     {"peek",
      "edge",
      false,
-     {GET, NOBODY, 0, false, false, true, false, queue_prepare_edge}},
+     {.operation = GET, .peeks = true, .prepare = queue_prepare_edge}},
     {"peek",
      "held",
      true,
-     {GET, HOLDER, 0, false, false, true, false, queue_prepare_one}},
+     {.operation = GET,
+      .help = HOLDER,
+      .peeks = true,
+      .prepare = queue_prepare_one}},
     {"peek",
      "rival",
      true,
-     {GET, RIVAL, 3, false, false, true, false, queue_prepare_full}},
+     {.operation = GET,
+      .help = RIVAL,
+      .maxsize = 3,
+      .peeks = true,
+      .prepare = queue_prepare_full}},
     {"peek-value",
      "one",
      false,
-     {GET, NOBODY, 0, false, true, true, false, queue_prepare_one}},
+     {.operation = GET,
+      .values = true,
+      .peeks = true,
+      .prepare = queue_prepare_one}},
     {"put-many",
      "first",
      true,
-     {PUT, NOBODY, 0, true, false, false, true, queue_prepare_nothing}},
+     {.operation = PUT,
+      .cold = true,
+      .many = true,
+      .prepare = queue_prepare_nothing}},
     {"put-many",
      "empty",
      true,
-     {PUT, SLEEPING_GETTER, 0, false, false, false, true,
-      queue_prepare_nothing}},
+     {.operation = PUT,
+      .help = SLEEPING_GETTER,
+      .many = true,
+      .prepare = queue_prepare_nothing}},
     {"put-many",
      "one",
      false,
-     {PUT, NOBODY, 0, false, false, false, true, queue_prepare_one}},
+     {.operation = PUT, .many = true, .prepare = queue_prepare_one}},
     {"put-many",
      "wrap",
      true,
-     {PUT, NOBODY, 0, false, false, false, true, queue_prepare_wrap}},
+     {.operation = PUT, .many = true, .prepare = queue_prepare_wrap}},
     {"put-many",
      "edge",
      true,
-     {PUT, NOBODY, 0, false, false, false, true, queue_prepare_edge}},
+     {.operation = PUT, .many = true, .prepare = queue_prepare_edge}},
     {"get-many",
      "full",
      true,
-     {GET, NOBODY, 3, false, false, false, true, queue_prepare_full}},
+     {.operation = GET,
+      .maxsize = 3,
+      .many = true,
+      .prepare = queue_prepare_full}},
     {"get-many",
      "wrap",
      true,
-     {GET, NOBODY, 0, false, false, false, true, queue_prepare_wrap}},
+     {.operation = GET, .many = true, .prepare = queue_prepare_wrap}},
     {"get-many",
      "edge",
      true,
-     {GET, NOBODY, 0, false, false, false, true, queue_prepare_edge}},
+     {.operation = GET, .many = true, .prepare = queue_prepare_edge}},
     {"get-many",
      "asleep",
      true,
-     {GET, SLEEPING_PUTTER, 3, false, false, false, true, queue_prepare_full}},
+     {.operation = GET,
+      .help = SLEEPING_PUTTER,
+      .maxsize = 3,
+      .many = true,
+      .prepare = queue_prepare_full}},
     {"put",
      "watched",
      false,
-     {PUT, WATCHER, 0, false, false, false, false, queue_prepare_nothing}},
+     {.operation = PUT, .help = WATCHER, .prepare = queue_prepare_nothing}},
     {"put-many",
      "watched",
      true,
-     {PUT, WATCHER, 0, false, false, false, true, queue_prepare_nothing}},
+     {.operation = PUT,
+      .help = WATCHER,
+      .many = true,
+      .prepare = queue_prepare_nothing}},
     {"put",
      "watching",
      true,
-     {PUT, VICTIM_WATCHES, 0, false, false, false, false,
-      queue_prepare_nothing}},
+     {.operation = PUT,
+      .help = VICTIM_WATCHES,
+      .prepare = queue_prepare_nothing}},
     {"get",
      "watching",
      true,
-     {GET, VICTIM_WATCHES, 0, false, false, false, false, queue_prepare_one}},
+     {.operation = GET, .help = VICTIM_WATCHES, .prepare = queue_prepare_one}},
     {"watch",
      "first",
      true,
-     {WATCH, NOBODY, 0, true, false, false, false, queue_prepare_nothing}},
-    {"watch",
-     "one",
-     true,
-     {WATCH, NOBODY, 0, false, false, false, false, queue_prepare_one}},
+     {.operation = WATCH, .cold = true, .prepare = queue_prepare_nothing}},
+    {"watch", "one", true, {.operation = WATCH, .prepare = queue_prepare_one}},
     {"watch",
      "watching",
      true,
-     {WATCH, VICTIM_WATCHES, 0, false, false, false, false,
-      queue_prepare_nothing}},
+     {.operation = WATCH,
+      .help = VICTIM_WATCHES,
+      .prepare = queue_prepare_nothing}},
     {"watch",
      "watched",
      true,
-     {WATCH, WATCHER, 0, false, false, false, false, queue_prepare_nothing}},
+     {.operation = WATCH, .help = WATCHER, .prepare = queue_prepare_nothing}},
+    {"reserve",
+     "first",
+     true,
+     {.operation = RESERVE, .cold = true, .prepare = queue_prepare_nothing}},
+    {"reserve",
+     "used",
+     true,
+     {.operation = RESERVE, .prepare = loan_prepare_used}},
+    {"reserve",
+     "fresh",
+     true,
+     {.operation = RESERVE, .large = true, .prepare = queue_prepare_nothing}},
+    {"reserve",
+     "small",
+     true,
+     {.operation = RESERVE,
+      .large = true,
+      .memory = SHORT_MEMORY,
+      .prepare = loan_prepare_small}},
+    {"reserve",
+     "dead",
+     true,
+     {.operation = RESERVE, .once = true, .prepare = loan_prepare_dead}},
+    {"reserve",
+     "dead+small",
+     true,
+     {.operation = RESERVE,
+      .large = true,
+      .memory = SHORT_MEMORY,
+      .prepare = loan_prepare_dead}},
+    {"reserve",
+     "lost",
+     true,
+     {.operation = RESERVE, .once = true, .prepare = loan_prepare_lost}},
+    {"reserve",
+     "none",
+     true,
+     {.operation = RESERVE, .help = RELEASER, .prepare = loan_prepare_none}},
+    {"reserve",
+     "held",
+     true,
+     {.operation = RESERVE,
+      .help = HOLDER,
+      .large = true,
+      .prepare = queue_prepare_nothing}},
+    {"reserve",
+     "rival",
+     true,
+     {.operation = RESERVE,
+      .help = RIVAL,
+      .large = true,
+      .prepare = queue_prepare_nothing}},
+    {"release",
+     "reserved",
+     true,
+     {.operation = RELEASE, .prepare = queue_prepare_nothing}},
+    {"release",
+     "borrowed",
+     true,
+     {.operation = RELEASE,
+      .in_place = true,
+      .lends = true,
+      .prepare = loan_prepare_lent}},
+    {"release",
+     "copied",
+     true,
+     {.operation = RELEASE, .lends = true, .prepare = loan_prepare_lent}},
+    {"release",
+     "waited",
+     true,
+     {.operation = RELEASE,
+      .help = SLEEPING_RESERVER,
+      .in_place = true,
+      .lends = true,
+      .prepare = loan_prepare_lent}},
+    {"commit",
+     "empty",
+     false,
+     {.operation = PUT,
+      .in_place = true,
+      .help = SLEEPING_GETTER,
+      .prepare = queue_prepare_nothing}},
+    {"commit",
+     "one",
+     false,
+     {.operation = PUT, .in_place = true, .prepare = queue_prepare_one}},
+    {"commit",
+     "full",
+     true,
+     {.operation = PUT,
+      .in_place = true,
+      .help = DRAINER,
+      .maxsize = 2,
+      .prepare = queue_prepare_full}},
+    {"commit",
+     "wrap",
+     true,
+     {.operation = PUT, .in_place = true, .prepare = queue_prepare_wrap}},
+    {"commit",
+     "edge",
+     true,
+     {.operation = PUT, .in_place = true, .prepare = queue_prepare_edge}},
+    {"commit",
+     "held",
+     true,
+     {.operation = PUT,
+      .in_place = true,
+      .help = HOLDER,
+      .prepare = queue_prepare_one}},
+    {"commit",
+     "rival",
+     true,
+     {.operation = PUT,
+      .in_place = true,
+      .help = RIVAL,
+      .prepare = queue_prepare_one}},
+    {"commit",
+     "watched",
+     true,
+     {.operation = PUT,
+      .in_place = true,
+      .help = WATCHER,
+      .prepare = queue_prepare_nothing}},
+    {"borrow",
+     "first",
+     true,
+     {.operation = GET,
+      .in_place = true,
+      .lends = true,
+      .cold = true,
+      .prepare = queue_prepare_one}},
+    {"borrow",
+     "empty",
+     true,
+     {.operation = GET,
+      .in_place = true,
+      .lends = true,
+      .help = FEEDER,
+      .prepare = queue_prepare_nothing}},
+    {"borrow",
+     "one",
+     false,
+     {.operation = GET,
+      .in_place = true,
+      .lends = true,
+      .prepare = queue_prepare_one}},
+    {"borrow",
+     "full",
+     true,
+     {.operation = GET,
+      .in_place = true,
+      .lends = true,
+      .help = SLEEPING_PUTTER,
+      .maxsize = 2,
+      .prepare = queue_prepare_full}},
+    {"borrow",
+     "wrap",
+     true,
+     {.operation = GET,
+      .in_place = true,
+      .lends = true,
+      .prepare = queue_prepare_wrap}},
+    {"borrow",
+     "edge",
+     true,
+     {.operation = GET,
+      .in_place = true,
+      .lends = true,
+      .prepare = queue_prepare_edge}},
+    {"borrow",
+     "large",
+     true,
+     {.operation = GET,
+      .in_place = true,
+      .lends = true,
+      .prepare = loan_prepare_large}},
+    {"borrow",
+     "held",
+     true,
+     {.operation = GET,
+      .in_place = true,
+      .lends = true,
+      .help = HOLDER,
+      .prepare = queue_prepare_one}},
+    {"borrow",
+     "rival",
+     true,
+     {.operation = GET,
+      .in_place = true,
+      .lends = true,
+      .help = RIVAL,
+      .maxsize = 3,
+      .prepare = queue_prepare_full}},
+    {"borrow-copy",
+     "one",
+     false,
+     {.operation = GET, .lends = true, .prepare = queue_prepare_one}},
+    {"borrow-copy",
+     "edge",
+     true,
+     {.operation = GET, .lends = true, .prepare = queue_prepare_edge}},
+    {"get-lent",
+     "one",
+     false,
+     {.operation = GET, .in_place = true, .prepare = queue_prepare_one}},
+    {"get-lent",
+     "full",
+     true,
+     {.operation = GET,
+      .in_place = true,
+      .help = SLEEPING_PUTTER,
+      .maxsize = 2,
+      .prepare = queue_prepare_full}},
+    {"get-lent",
+     "waited",
+     true,
+     {.operation = GET,
+      .in_place = true,
+      .help = SLEEPING_RESERVER,
+      .prepare = loan_prepare_lent}},
+    {"get-lent",
+     "edge",
+     true,
+     {.operation = GET, .in_place = true, .prepare = queue_prepare_edge}},
+    {"get-lent",
+     "large",
+     true,
+     {.operation = GET, .in_place = true, .prepare = loan_prepare_large}},
+    {"get-lent",
+     "rival",
+     true,
+     {.operation = GET,
+      .in_place = true,
+      .help = RIVAL,
+      .maxsize = 3,
+      .prepare = queue_prepare_full}},
+    {"get-lent-value",
+     "one",
+     true,
+     {.operation = GET,
+      .in_place = true,
+      .values = true,
+      .prepare = queue_prepare_one}},
+    {"get-lent-many",
+     "full",
+     true,
+     {.operation = GET,
+      .in_place = true,
+      .many = true,
+      .maxsize = 3,
+      .prepare = queue_prepare_full}},
+    {"peek-lent",
+     "one",
+     true,
+     {.operation = GET,
+      .in_place = true,
+      .peeks = true,
+      .prepare = queue_prepare_one}},
+    {"peek-lent",
+     "rival",
+     true,
+     {.operation = GET,
+      .in_place = true,
+      .peeks = true,
+      .help = RIVAL,
+      .maxsize = 3,
+      .prepare = queue_prepare_full}},
     {"close",
      "watched",
      true,
-     {CLOSE, WATCHER, 0, false, false, false, false, queue_prepare_nothing}},
+     {.operation = CLOSE, .help = WATCHER, .prepare = queue_prepare_nothing}},
     {"close",
      "held",
      true,
-     {CLOSE, HOLDER, 0, false, false, false, false, queue_prepare_one}},
+     {.operation = CLOSE, .help = HOLDER, .prepare = queue_prepare_one}},
     {"close",
      "rival",
      true,
-     {CLOSE, RIVAL, 0, false, false, false, false, queue_prepare_one}},
+     {.operation = CLOSE, .help = RIVAL, .prepare = queue_prepare_one}},
     {"close",
      "empty",
      true,
-     {CLOSE, SLEEPING_GETTER, 0, false, false, false, false,
-      queue_prepare_nothing}},
-    {"close",
-     "one",
-     true,
-     {CLOSE, NOBODY, 0, false, false, false, false, queue_prepare_one}},
+     {.operation = CLOSE,
+      .help = SLEEPING_GETTER,
+      .prepare = queue_prepare_nothing}},
+    {"close", "one", true, {.operation = CLOSE, .prepare = queue_prepare_one}},
     {"close",
      "full",
      true,
-     {CLOSE, SLEEPING_PUTTER, 2, false, false, false, false,
-      queue_prepare_full}},
+     {.operation = CLOSE,
+      .help = SLEEPING_PUTTER,
+      .maxsize = 2,
+      .prepare = queue_prepare_full}},
 };
 
 #define N_ROWS (sizeof rows / sizeof rows[0])
@@ -822,15 +1177,16 @@ static const struct scene *get(unsigned wanted)
     for (const struct row *row = rows; row < rows + N_ROWS; row++) {
         /* A feeder's item is of one length. */
         bool one = row->one_len || row->plan.help == FEEDER;
-        for (unsigned k = one ? 3 : 0; k < (one ? 4 : N_LENS); k++) {
-            scene = (struct scene){.operation = row->operation,
-                                   .state = row->state,
-                                   .len = row->plan.help == FEEDER ? HELPERS_LEN
-                                                                   : lens[k],
-                                   .plan = &row->plan,
-                                   .kind = &scenes_of_queue,
-                                   .twice = row->plan.help == NOBODY ||
-                                            row->plan.help == VICTIM_WATCHES};
+        unsigned first = !one ? 0 : row->plan.large ? N_LENS - 1 : 3;
+        for (unsigned k = first; k < (one ? first + 1 : N_LENS); k++) {
+            scene = (struct scene){
+                .operation = row->operation,
+                .state = row->state,
+                .len = row->plan.help == FEEDER ? HELPERS_LEN : lens[k],
+                .plan = &row->plan,
+                .kind = &scenes_of_queue,
+                .twice = !row->plan.once && (row->plan.help == NOBODY ||
+                                             row->plan.help == VICTIM_WATCHES)};
             if (i++ == wanted)
                 return &scene;
         }

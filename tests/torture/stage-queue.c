@@ -8,11 +8,14 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "chute/error.h"
+#include "chute/pickle.h"
 #include "plat/plat.h"
 #include "shm/ring.h"
+#include "stage-loan.h"
 #include "torture.h"
 
 struct queue_stage queue_stage;
@@ -37,6 +40,24 @@ static void put_value(size_t len)
     script_add(id, len)->is_value = true;
 }
 
+static void put_in_place(size_t len, bool is_value)
+{
+    uint64_t id = queue_stage.next_id++;
+    void *data = queue_stage.scratch, *pickle = NULL;
+    size_t data_len = len;
+
+    item_fill(data, len, id);
+    if (is_value) {
+        chute_value *v = chute_bytes(data, len);
+        MUST(chute_dumps(v, &pickle, &data_len));
+        chute_value_free(v);
+        data = pickle;
+    }
+    MUST(loan_put(data, data_len, CHUTE_NOWAIT));
+    free(pickle);
+    script_add(id, len)->is_value = is_value;
+}
+
 static void put_and_get(size_t len)
 {
     MUST(chute_queue_put_bytes(queue_stage.queue, queue_stage.scratch, len,
@@ -57,12 +78,17 @@ static void get_item(void)
 /* What the victim gets lies in front, what it puts will lie behind. */
 static void put_victims_item(void)
 {
-    if (queue_stage.plan->operation == GET) {
-        if (queue_stage.plan->values)
-            put_value(queue_stage.scene->len);
-        else
-            put_item(queue_stage.scene->len);
-    }
+    const struct plan *plan = queue_stage.plan;
+    size_t len = queue_stage.scene->len;
+
+    if (plan->operation != GET && !(plan->operation == RELEASE && plan->lends))
+        return;
+    if (plan->in_place)
+        put_in_place(len, plan->values);
+    else if (plan->values)
+        put_value(len);
+    else
+        put_item(len);
 }
 
 void queue_prepare_nothing(void)
@@ -176,6 +202,23 @@ static void bells_without_names(struct shm_bell *bell)
     }
 }
 
+/* Who has the blocks, and what they have; a hint says little. */
+static uint64_t state_of_blocks(const struct shm_queue *shm)
+{
+    uint64_t hash = shm->free_hint != 0;
+
+    for (const struct shm_block *block = shm->block;
+         block < shm->block + SHM_N_BLOCKS; block++) {
+        hash = mix(hash ^ (block->owner < 2 ? block->owner : 2));
+        hash = mix(hash ^ block->offset);
+        hash = mix(hash ^ block->len);
+        hash = mix(hash ^ block->seq);
+    }
+    hash = mix(hash ^ shm->n_released);
+    hash = mix(hash ^ shm->released.word);
+    return mix(hash ^ shm->block_len);
+}
+
 /* The header page. Numbers that differ from run to run, tids and times, count
  * only as far as they are there. */
 uint64_t queue_state(void)
@@ -193,6 +236,7 @@ uint64_t queue_state(void)
         memcpy(&word, (const char *)&copy + i, 8);
         hash = mix(hash ^ word);
     }
+    hash = mix(hash ^ state_of_blocks(shm));
     return mix(hash ^ held(queue_stage.queue));
 }
 

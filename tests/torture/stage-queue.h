@@ -33,7 +33,7 @@
 /* What a second getter waits for an item. */
 #define IMPATIENT_NS CHUTE_MS(1)
 
-enum operation { PUT, GET, CLOSE, WATCH };
+enum operation { PUT, GET, CLOSE, WATCH, RESERVE, RELEASE };
 
 enum help {
     NOBODY,
@@ -43,18 +43,25 @@ enum help {
     DRAINER,
     HOLDER,
     RIVAL,
-    WATCHER,       /* waits by a descriptor */
-    VICTIM_WATCHES /* nobody helps; the victim has a descriptor */
+    WATCHER,           /* waits by a descriptor */
+    VICTIM_WATCHES,    /* nobody helps; the victim has a descriptor */
+    SLEEPING_RESERVER, /* waits for a block */
+    RELEASER           /* lets the sleeping victim have one */
 };
 
 struct plan {
     enum operation operation;
     enum help help;
     unsigned maxsize;
+    uint64_t memory;
     bool cold;
     bool values;
-    bool peeks; /* GET, but the item stays */
-    bool many;  /* SCENE_MANY items at once */
+    bool peeks;    /* GET, but the item stays */
+    bool many;     /* SCENE_MANY items at once */
+    bool large;    /* if the item has one length: LARGE_LEN */
+    bool in_place; /* the victim's item lies in a block; PUT: the commit */
+    bool lends;    /* GET, RELEASE: of what is borrowed */
+    bool once;     /* too many states for a second victim */
     void (*prepare)(void);
 };
 

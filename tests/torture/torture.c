@@ -107,12 +107,27 @@ uint64_t held(chute_queue *queue)
     return bytes;
 }
 
+/* By the tables. What is written down as the sum of all blocks may be behind. */
+static uint64_t said_to_be_held(chute_queue *queue)
+{
+    struct shm_queue *shm = chain_of(queue)->shm;
+    uint64_t page = plat_page();
+    uint64_t sum = (sizeof *shm + page - 1) / page * page;
+
+    sum += region_reserved(chain_of(queue)) - atomic_load(&shm->block_len);
+    for (int i = 0; i < SHM_N_BLOCKS; i++)
+        sum += atomic_load(&shm->block[i].len);
+    return sum;
+}
+
 bool memory_is_exact(chute_queue *queue)
 {
-    uint64_t page = plat_page();
-    uint64_t header = (sizeof(struct shm_queue) + page - 1) / page * page;
+    return held(queue) <= said_to_be_held(queue);
+}
 
-    return held(queue) <= region_reserved(chain_of(queue)) + header;
+bool memory_is_as_said(chute_queue *queue)
+{
+    return held(queue) == said_to_be_held(queue);
 }
 
 uint64_t held_when_empty(chute_queue *queue)

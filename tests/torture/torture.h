@@ -78,14 +78,17 @@ bool locks_are_free(chute_queue *queue);
 /* The bytes that the queue's file holds. */
 uint64_t held(chute_queue *queue);
 
-/* Whether the queue's file holds no more memory than its regions are. */
+/* Whether the queue's file holds no more memory than its regions and blocks are;
+ * and, when nobody is at work, just as much. */
 bool memory_is_exact(chute_queue *queue);
+bool memory_is_as_said(chute_queue *queue);
 
 /* Have the queue forget that it gave memory back a moment ago; then what an
  * empty queue holds after one more look into it. */
 uint64_t held_when_empty(chute_queue *queue);
 
-/* The most that an empty queue of this size keeps: see chute/queue.h. */
-#define HELD_WHEN_EMPTY (UINT64_C(4) * 1048576 + 65536)
+/* The most that an empty queue keeps: see chute/queue.h. And with blocks. */
+#define HELD_WHEN_EMPTY  (UINT64_C(4) * 1048576 + 65536)
+#define HELD_WITH_BLOCKS (HELD_WHEN_EMPTY + BLOCK_KEEP_LEN)
 
 #endif
