@@ -64,7 +64,7 @@ int patience_begin(struct patience *patience, int64_t timeout_ns,
         return r;
     patience->lock_deadline = patience->copy_deadline = patience->deadline;
     if (patience->nowait) {
-        patience->lock_deadline = plat_now() + LOCK_NS;
+        patience->lock_deadline = plat_now_coarse() + LOCK_NS;
         patience->copy_deadline = PLAT_NEVER;
     }
     return 0;
