@@ -98,13 +98,60 @@ static int get_watched(struct channel *channel, char *buf, size_t cap,
     return n_ready < 0 ? n_ready : r;
 }
 
+/* -- in their place --------------------------------------------------------- */
+
+static int put_copy(struct channel *channel, const char *buf, size_t len,
+                    int64_t timeout_ns)
+{
+    return chute_queue_put_bytes(channel->queue, buf, len, timeout_ns);
+}
+
+static int get_copy(struct channel *channel, char *buf, size_t cap,
+                    size_t *ret_len, int64_t timeout_ns)
+{
+    return chute_queue_get_bytes(channel->queue, buf, cap, ret_len, timeout_ns);
+}
+
+static int put_in_place(struct channel *channel, const char *buf, size_t len,
+                        int64_t timeout_ns)
+{
+    struct chute_loan loan;
+    int r = chute_queue_reserve(channel->queue, &loan, len, timeout_ns);
+
+    if (r < 0)
+        return r;
+    memcpy(loan.data, buf, len);
+    r = chute_queue_commit(channel->queue, &loan, timeout_ns);
+    if (r < 0)
+        MUST(chute_queue_release(channel->queue, &loan));
+    return r;
+}
+
+static int borrow(struct channel *channel, char *buf, size_t cap,
+                  size_t *ret_len, int64_t timeout_ns)
+{
+    struct chute_loan loan;
+    int r = chute_queue_borrow(channel->queue, &loan, timeout_ns);
+
+    if (r < 0)
+        return r;
+    *ret_len = loan.len <= cap ? loan.len : 0;
+    memcpy(buf, loan.data, *ret_len);
+    return chute_queue_release(channel->queue, &loan);
+}
+
+/* -- put and get ------------------------------------------------------------ */
+
 int channel_put(struct channel *channel, const char *buf, size_t len,
                 int64_t timeout_ns)
 {
     switch (channel->kind) {
     case CHANNEL_BYTES:
     case CHANNEL_WATCHED:
-        return chute_queue_put_bytes(channel->queue, buf, len, timeout_ns);
+        return put_copy(channel, buf, len, timeout_ns);
+    case CHANNEL_LENT:
+        return (channel->n++ % 4 ? put_in_place : put_copy)(channel, buf, len,
+                                                            timeout_ns);
     case CHANNEL_VALUES:
         return chute_queue_put(channel->queue, value_of(buf, len), timeout_ns);
     default:
@@ -120,14 +167,16 @@ int channel_get(struct channel *channel, char *buf, size_t cap, size_t *ret_len,
 
     switch (channel->kind) {
     case CHANNEL_BYTES:
-        return chute_queue_get_bytes(channel->queue, buf, cap, ret_len,
-                                     timeout_ns);
+        return get_copy(channel, buf, cap, ret_len, timeout_ns);
     case CHANNEL_VALUES:
         r = chute_queue_get(channel->queue, &v, timeout_ns);
         if (r == 0)
             *ret_len = bytes_of(v, buf, cap);
         chute_value_free(v);
         return r;
+    case CHANNEL_LENT:
+        return (channel->n++ % 4 ? borrow : get_copy)(channel, buf, cap,
+                                                      ret_len, timeout_ns);
     case CHANNEL_WATCHED:
         return get_watched(channel, buf, cap, ret_len, timeout_ns);
     default:
@@ -189,6 +238,20 @@ static const char *check_pipe(struct channel *channel)
     return NULL;
 }
 
+static bool all_blocks_are_there(struct channel *channel)
+{
+    struct chute_loan loan[SHM_N_BLOCKS];
+    int n = 0;
+
+    chain_of(channel->queue)->shm->closed = 0; /* that they can be lent */
+    while (n < SHM_N_BLOCKS &&
+           chute_queue_reserve(channel->queue, &loan[n], 1, CHUTE_NOWAIT) == 0)
+        n++;
+    for (int i = 0; i < n; i++)
+        MUST(chute_queue_release(channel->queue, &loan[i]));
+    return n == SHM_N_BLOCKS;
+}
+
 const char *channel_check(struct channel *channel)
 {
     if (is_pipe(channel))
@@ -199,7 +262,9 @@ const char *channel_check(struct channel *channel)
         return "a lock is not free";
     if (!memory_is_exact(channel->queue))
         return "memory that no region names";
-    if (held_when_empty(channel->queue) > HELD_WHEN_EMPTY)
+    if (channel->kind == CHANNEL_LENT && !all_blocks_are_there(channel))
+        return "a block was lost";
+    if (held_when_empty(channel->queue) > HELD_WITH_BLOCKS)
         return "the empty queue holds memory";
     return NULL;
 }

@@ -13,6 +13,7 @@ enum channel_kind {
     CHANNEL_BYTES,   /* a queue, of bytes as they are */
     CHANNEL_VALUES,  /* a queue, of values */
     CHANNEL_WATCHED, /* a queue of bytes, whose getters wait by a descriptor */
+    CHANNEL_LENT,    /* a queue, of bytes in their place and others, by turns */
     CHANNEL_PIPE,    /* a pipe, each end shared by all of its side */
     CHANNEL_LONG     /* the same, and messages may be too long to go at once */
 };
@@ -22,6 +23,7 @@ struct channel {
     unsigned maxsize; /* of a queue; 0: grows */
     chute_queue *queue;
     int wait_fd; /* a getter's own, of a queue that is watched */
+    unsigned n;  /* puts and gets of this process, of those by turns */
     chute_conn *from, *to;
 };
 

@@ -101,6 +101,7 @@ static const struct setup {
     {8, 8, CHANNEL_BYTES, 0, "8x8 grows"},
     {6, 6, CHANNEL_VALUES, 0, "6x6 values"},
     {6, 6, CHANNEL_WATCHED, 0, "6x6 watched"},
+    {6, 6, CHANNEL_LENT, 8, "6x6 lent"},
 };
 
 #define N_SETUPS (sizeof setups / sizeof setups[0])
