@@ -103,6 +103,40 @@ struct round {
     int64_t end;
 };
 
+/* What is lent can be written and read from end to end, whatever the queue says
+ * of it by now. */
+static void lend(chute_queue *q, size_t len)
+{
+    struct chute_loan loan;
+    int64_t begin = plat_now();
+    int r = chute_queue_reserve(q, &loan, len, TIMEOUT_NS);
+
+    check_call(r, begin);
+    if (r < 0)
+        return;
+    memset(loan.data, 'x', len);
+    begin = plat_now();
+    r = chute_queue_commit(q, &loan, TIMEOUT_NS);
+    check_call(r, begin);
+    if (r < 0)
+        CHECK_OK(chute_queue_release(q, &loan));
+}
+
+static void borrow(chute_queue *q)
+{
+    struct chute_loan loan;
+    volatile unsigned sum = 0;
+    int64_t begin = plat_now();
+    int r = chute_queue_borrow(q, &loan, TIMEOUT_NS);
+
+    check_call(r, begin);
+    if (r < 0)
+        return;
+    for (size_t i = 0; i < loan.len; i++)
+        sum += ((const unsigned char *)loan.data)[i];
+    CHECK_OK(chute_queue_release(q, &loan));
+}
+
 static void *put_all_the_time(void *arg)
 {
     static char data[5000], large[200000]; /* more than the first region */
@@ -119,6 +153,7 @@ static void *put_all_the_time(void *arg)
                                              TIMEOUT_NS),
                        begin);
         }
+        lend(round->q, n % 4 ? n * 61 % sizeof data : 61 * n);
         begin = plat_now();
         check_call(chute_queue_put(round->q,
                                    chute_list(chute_int(42), chute_str("x")),
@@ -143,6 +178,7 @@ static void *get_all_the_time(void *arg)
         begin = plat_now();
         check_call(chute_queue_get(round->q, &v, TIMEOUT_NS), begin);
         chute_value_free(v);
+        borrow(round->q);
         (void)chute_queue_qsize(round->q, &len);
         (void)chute_queue_stat(round->q,
                                &(struct chute_queue_stats){

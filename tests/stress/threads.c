@@ -4,7 +4,8 @@
  * the queue's ordering it has to see here: putters and getters, the growth and
  * the shrinking of the memory, sleeping, waking, and looking in between. Each
  * item is its number, so that no other memory is shared; in the end each number
- * was got once. A put is an operation, and so is a get: $CHUTE_TEST_OPS says
+ * was got once. So it is with numbers in their place, which other threads see
+ * only after a commit. A put is an operation, and so is a get: $CHUTE_TEST_OPS says
  * how many (`make tsan-long`: ten million).
  */
 #define _POSIX_C_SOURCE 200809L
@@ -68,7 +69,52 @@ static void *get_numbers(void *arg)
     return NULL;
 }
 
-static void exchange(uint64_t n, uint64_t maxsize)
+static void *lend_numbers(void *arg)
+{
+    struct share *share = arg;
+    struct chute_loan loan;
+
+    for (uint64_t i = 0; i < shared.n_each; i++) {
+        uint64_t number = share->number * shared.n_each + i;
+        CHECK_OK(
+            chute_queue_reserve(shared.q, &loan, sizeof number, CHUTE_FOREVER));
+        *(uint64_t *)loan.data = number;
+        CHECK_OK(chute_queue_commit(shared.q, &loan, CHUTE_FOREVER));
+        share->n++;
+        share->sum += number;
+    }
+    return NULL;
+}
+
+static void *borrow_numbers(void *arg)
+{
+    struct share *share = arg;
+    struct chute_loan loan;
+    int r;
+
+    while ((r = chute_queue_borrow(shared.q, &loan, CHUTE_FOREVER)) == 0) {
+        CHECK_EQ(loan.len, sizeof share->sum);
+        share->n++;
+        share->sum += *(const uint64_t *)loan.data;
+        CHECK_OK(chute_queue_release(shared.q, &loan));
+    }
+    CHECK_ERR(r, CHUTE_EOF);
+    return NULL;
+}
+
+/* How the threads of each side do it: number i by way i % 2. */
+struct ways {
+    void *(*put[2])(void *), *(*get[2])(void *);
+};
+
+static const struct ways by_copy = {{put_numbers, put_numbers},
+                                    {get_numbers, get_numbers}};
+static const struct ways in_place = {{lend_numbers, lend_numbers},
+                                     {borrow_numbers, borrow_numbers}};
+static const struct ways mixed = {{lend_numbers, put_numbers},
+                                  {borrow_numbers, get_numbers}};
+
+static void exchange(uint64_t n, uint64_t maxsize, struct ways ways)
 {
     struct share put[N_SIDE] = {{0}}, get[N_SIDE] = {{0}};
     struct chute_queue_stats stat = {.size = sizeof stat};
@@ -79,8 +125,10 @@ static void exchange(uint64_t n, uint64_t maxsize)
     shared.n_each = n / (2 * N_SIDE);
     for (uint64_t i = 0; i < N_SIDE; i++) {
         put[i].number = i;
-        CHECK_OK(-pthread_create(&get[i].thread, NULL, get_numbers, &get[i]));
-        CHECK_OK(-pthread_create(&put[i].thread, NULL, put_numbers, &put[i]));
+        CHECK_OK(
+            -pthread_create(&get[i].thread, NULL, ways.get[i % 2], &get[i]));
+        CHECK_OK(
+            -pthread_create(&put[i].thread, NULL, ways.put[i % 2], &put[i]));
     }
     for (int i = 0; i < N_SIDE; i++) {
         CHECK_OK(-pthread_join(put[i].thread, NULL));
@@ -104,10 +152,20 @@ static void exchange(uint64_t n, uint64_t maxsize)
 
 TEST_TIMEOUT(threads_exchange_numbers_through_a_queue_that_grows, 300)
 {
-    exchange(n_ops() / 2, 0);
+    exchange(n_ops() / 2, 0, by_copy);
 }
 
 TEST_TIMEOUT(threads_exchange_numbers_through_a_queue_of_sixty_four, 300)
 {
-    exchange(n_ops() / 2, 64);
+    exchange(n_ops() / 2, 64, by_copy);
+}
+
+TEST_TIMEOUT(threads_exchange_numbers_in_their_place, 300)
+{
+    exchange(n_ops() / 4, 0, in_place);
+}
+
+TEST_TIMEOUT(threads_exchange_numbers_in_their_place_and_others, 300)
+{
+    exchange(n_ops() / 4, 64, mixed);
 }
