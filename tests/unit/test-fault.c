@@ -135,6 +135,33 @@ static void get_many(chute_queue *q)
     }
 }
 
+/* Lent by one, filled, put; got in each way, whether it was put so or not. */
+static void lend_and_borrow(chute_queue *q)
+{
+    struct chute_loan loan = {0};
+    size_t len = 0;
+
+    for (int i = 0; i < 3; i++) {
+        TRY(chute_queue_reserve(q, &loan, i == 1 ? LARGE_LEN : 10, 0));
+        memcpy(loan.data, large, loan.len);
+        TRY(chute_queue_commit(q, &loan, 0));
+    }
+    TRY(chute_queue_put_bytes(q, large, 10, 0));
+    TRY(chute_queue_borrow(q, &loan, 0));
+    CHECK_EQ(loan.len, 10);
+    TRY(chute_queue_release(q, &loan));
+    TRY(chute_queue_get_bytes(q, got, LARGE_LEN, &len, 0));
+    CHECK_EQ(len, LARGE_LEN);
+    CHECK_MEM(got, large, LARGE_LEN);
+    TRY(chute_queue_peek_bytes(q, got, LARGE_LEN, &len, 0));
+    for (int i = 0; i < 2; i++) {
+        TRY(chute_queue_borrow(q, &loan, 0));
+        CHECK_EQ(loan.len, 10);
+        CHECK_MEM(loan.data, large, 10);
+        TRY(chute_queue_release(q, &loan));
+    }
+}
+
 static void use_queue(chute_queue *q)
 {
     struct chute_queue_stats stats = {.size = sizeof stats};
@@ -149,6 +176,7 @@ static void use_queue(chute_queue *q)
         CHECK_EQ(member.pid, getpid());
     put_many(q);
     get_many(q);
+    lend_and_borrow(q);
     TRY(chute_queue_qsize(q, &n));
     CHECK_EQ(n, 0);
     TRY(chute_queue_empty(q));

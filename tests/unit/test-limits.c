@@ -97,6 +97,32 @@ static int try_queue(void)
     return r;
 }
 
+static int lend_and_borrow(chute_queue *q)
+{
+    struct chute_loan loan;
+
+    int r = chute_queue_reserve(q, &loan, sizeof large, CHUTE_NOWAIT);
+    if (r < 0)
+        return r;
+    memset(loan.data, 'x', loan.len);
+    r = chute_queue_commit(q, &loan, CHUTE_NOWAIT);
+    if (r == 0)
+        r = chute_queue_borrow(q, &loan, CHUTE_NOWAIT);
+    return r < 0 ? r : chute_queue_release(q, &loan);
+}
+
+static int try_loan(void)
+{
+    chute_queue *q;
+
+    int r = chute_queue_new(&q, NULL);
+    if (r < 0)
+        return r;
+    r = lend_and_borrow(q);
+    chute_queue_free(q);
+    return r;
+}
+
 static int try_named_queue(void)
 {
     chute_queue *q;
@@ -195,7 +221,8 @@ static int try_program(void)
 }
 
 static int (*const tries[])(void) = {
-    try_queue, try_named_queue, try_pipe, try_handles, try_process, try_program,
+    try_queue,   try_loan,    try_named_queue, try_pipe,
+    try_handles, try_process, try_program,
 };
 
 #define N_TRIES (sizeof tries / sizeof *tries)
@@ -307,6 +334,20 @@ static int fill_and_drain(chute_queue *q)
     return r;
 }
 
+/* The same for what is lent. */
+static int lend_all(chute_queue *q)
+{
+    struct chute_loan loans[64];
+    int n = 0, r;
+
+    while (n < 64 &&
+           (r = chute_queue_reserve(q, &loans[n], 5000, CHUTE_NOWAIT)) == 0)
+        memset(loans[n++].data, 'x', 5000);
+    for (int i = 0; i < n; i++)
+        CHECK_OK(chute_queue_release(q, &loans[i]));
+    return r;
+}
+
 static void run_out_of_file_system(void)
 {
     long n_pages = (1 << 20) / (long)plat_page();
@@ -325,6 +366,8 @@ static void run_out_of_file_system(void)
             continue;
         CHECK_ERR(fill_and_drain(q), CHUTE_ENOSPC);
         CHECK_ERR(fill_and_drain(q), CHUTE_ENOSPC);
+        CHECK_ERR(lend_all(q), CHUTE_ENOSPC);
+        CHECK_ERR(lend_all(q), CHUTE_ENOSPC);
         CHECK_OK(chute_queue_unlink("limits"));
         chute_queue_free(q);
         CHECK_EQ(unlink(path_of("filler")), 0);
