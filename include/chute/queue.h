@@ -59,12 +59,12 @@ struct chute_queue_options {
  * takes its length rounded up to a multiple of 8, and 16 more. Shared memory is
  * reserved as the queue fills, at most twice `memory` rounded up to a power of
  * two; it is given back as the queue is drained, and a get that finds or leaves
- * the queue empty gives back all but 4 MiB, once a second at most. Memory that
- * the system does not have is CHUTE_ENOMEM at this call or at a put, never a
- * SIGBUS later; -EFBIG is RLIMIT_FSIZE. Each process maps what it puts to and
- * what it gets from, in pieces of up to twice `memory`: if it has no address
- * space for a piece (RLIMIT_AS), its put or get is CHUTE_ENOMEM too, and nothing
- * is lost. */
+ * the queue empty gives back all but 4 MiB (and 4 MiB of that for messages in
+ * their place), once a second at most. Memory that the system does not have is
+ * CHUTE_ENOMEM at this call or at a put, never a SIGBUS later; -EFBIG is
+ * RLIMIT_FSIZE. Each process maps what it puts to and what it gets from, in pieces
+ * of up to twice `memory`: if it has no address space for a piece (RLIMIT_AS), its
+ * put or get is CHUTE_ENOMEM too, and nothing is lost. */
 CHUTE_API int chute_queue_new(chute_queue **ret_queue,
                               const struct chute_queue_options *options);
 

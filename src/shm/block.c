@@ -385,7 +385,7 @@ static int take_put_lock(struct region_chain *chain,
 /* Whether that much is enough, and no waste. */
 static bool is_fit(uint64_t len, uint64_t need)
 {
-    return len >= need && len <= 2 * power_of_two_for(need);
+    return len >= need && len <= power_of_two_for(need);
 }
 
 /* Have a block that we have taken mapped, with len bytes at least. */
