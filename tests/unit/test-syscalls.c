@@ -368,6 +368,7 @@ static void use_queue(chute_queue *q)
     struct chute_queue_stats stats = {.size = sizeof stats};
     struct chute_queue_member member = {.size = sizeof member};
     struct iovec items[2] = {{large, 10}, {large, 20}};
+    struct chute_loan loan;
     chute_value *v;
     size_t n, place = 0;
 
@@ -388,6 +389,10 @@ static void use_queue(chute_queue *q)
         chute_queue_put_many(q, (chute_value *[]){chute_int(1)}, 1, &n, 0));
     CHECK_OK(chute_queue_get_many(q, &v, 1, &n, 0));
     chute_value_free(v);
+    CHECK_OK(chute_queue_reserve(q, &loan, sizeof large, 0));
+    CHECK_OK(chute_queue_commit(q, &loan, 0));
+    CHECK_OK(chute_queue_borrow(q, &loan, 0));
+    CHECK_OK(chute_queue_release(q, &loan));
     CHECK_OK(chute_queue_member(q, &place, &member));
     CHECK_EQ(chute_queue_empty(q), 1);
     CHECK_EQ(chute_queue_full(q), 0);
