@@ -71,7 +71,7 @@ static PyObject *dump(struct ext_state *state, PyObject *object, PyObject *list)
         pickler = PyObject_CallFunction(state->forking_pickler, "OiOO", file, 5,
                                         Py_True, callback);
     if (pickler)
-        done = PyObject_CallMethod(pickler, "dump", "O", object);
+        done = PyObject_CallMethod(pickler, "dump", "(O)", object);
     if (done)
         pickle = PyObject_CallMethod(file, "getbuffer", NULL);
     Py_XDECREF(done);

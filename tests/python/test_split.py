@@ -38,6 +38,13 @@ class Samples:
         return bytes(self.data) == bytes(other.data) and self.name == other.name
 
 
+class Odd:
+    """Something that is not plain, without a buffer."""
+
+    def __eq__(self, other):
+        return type(other) is Odd
+
+
 def is_plain_pickle(message):
     return message.endswith(b".")
 
@@ -123,6 +130,11 @@ class TestSplit(unittest.TestCase):
                 self.assertEqual(got, x)
                 self.assertIs(type(got), make)
                 self.assertEqual(pickle.loads(message), x)
+
+    def test_whatever_holds_them(self):
+        for x in ((Samples(bytearray(FEWEST)), 1), (Samples(b""),), [Samples(b"")],
+                  {1: Samples(bytes(FEWEST))}, ((), Odd())):
+            self.assertEqual(through(x)[0], x)
 
     def test_connections_send_pickles(self):
         a, b = chute.Pipe()
