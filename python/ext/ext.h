@@ -105,8 +105,7 @@ PyObject *ext_plain_loads(const void *data, size_t len);
 
 /* -- message.c -------------------------------------------------------------- */
 
-/* A buffer of cap bytes or more; -1 with an exception. To be given back, unless `data`
- * was taken over and set to NULL. */
+/* A buffer of cap bytes or more, to be given back; -1 with an exception. */
 int ext_buffer_take(struct ext_state *state, size_t cap,
                     struct ext_buffer *ret_buffer);
 void ext_buffer_give(struct ext_state *state, struct ext_buffer *buffer);
@@ -129,6 +128,8 @@ enum ext_form { EXT_PICKLE, EXT_SPLIT };
 /* -1 with an exception. */
 int ext_message_dump(struct ext_state *state, PyObject *object,
                      enum ext_form form, struct ext_message *ret_message);
+/* A message that is what an object has in its buffer. */
+int ext_message_of_bytes(PyObject *bytes, struct ext_message *ret_message);
 void ext_message_free(struct ext_state *state, struct ext_message *message);
 
 /* Write the message to a place of len bytes. */
@@ -138,10 +139,10 @@ void ext_message_write(const struct ext_message *message, void *to);
 int ext_message_join(struct ext_state *state, struct ext_message *message);
 
 /* The object of a message; NULL with an exception, whose attribute `message` is
- * the message. The second may keep the buffer's memory. */
+ * the message. Nothing of `data` is kept. The first is for a pickle, the second for
+ * what may be one with large buffers beside it. */
 PyObject *ext_loads(struct ext_state *state, const void *data, size_t len);
-PyObject *ext_buffer_loads(struct ext_state *state, struct ext_buffer *buffer,
-                           size_t len);
+PyObject *ext_item_loads(struct ext_state *state, const void *data, size_t len);
 
 /* Add the message to the exception that is set. */
 void ext_keep_message(const void *data, size_t len);

@@ -79,8 +79,7 @@ int ext_buffer_take(struct ext_state *state, size_t cap,
 
 void ext_buffer_give(struct ext_state *state, struct ext_buffer *buffer)
 {
-    if (!buffer->data || buffer->cap > MOST_SPARE ||
-        buffer->cap <= state->spare.cap) {
+    if (buffer->cap > MOST_SPARE || buffer->cap <= state->spare.cap) {
         PyMem_RawFree(buffer->data);
         return;
     }
@@ -126,20 +125,38 @@ static bool is_large_bytes(PyObject *object)
                (Py_ssize_t)sizeof(((struct ext_message *)0)->small);
 }
 
+static void be_empty(struct ext_message *message)
+{
+    message->data = NULL;
+    message->view.obj = NULL;
+    message->buffers = NULL;
+    message->buffer.data = NULL;
+}
+
+/* Be what an object has in its buffer. The view holds the object. */
+static int be_bytes_of(PyObject *object, struct ext_message *message)
+{
+    if (PyObject_GetBuffer(object, &message->view, PyBUF_SIMPLE) < 0)
+        return -1;
+    message->data = message->view.buf;
+    message->len = (size_t)message->view.len;
+    return 0;
+}
+
+int ext_message_of_bytes(PyObject *bytes, struct ext_message *ret_message)
+{
+    be_empty(ret_message);
+    return be_bytes_of(bytes, ret_message);
+}
+
 static int dump_by(PyObject *dumps, PyObject *object,
                    struct ext_message *ret_message)
 {
     PyObject *pickle = PyObject_CallOneArg(dumps, object);
+    int r = pickle ? be_bytes_of(pickle, ret_message) : -1;
 
-    if (!pickle)
-        return -1;
-    int r = PyObject_GetBuffer(pickle, &ret_message->view, PyBUF_SIMPLE);
-    Py_DECREF(pickle); /* the view holds it */
-    if (r < 0)
-        return -1;
-    ret_message->data = ret_message->view.buf;
-    ret_message->len = (size_t)ret_message->view.len;
-    return 0;
+    Py_XDECREF(pickle);
+    return r;
 }
 
 int ext_message_dump(struct ext_state *state, PyObject *object,
@@ -147,15 +164,13 @@ int ext_message_dump(struct ext_state *state, PyObject *object,
 {
     int left = MOST_ITEMS;
 
-    ret_message->data = ret_message->small;
-    ret_message->view.obj = NULL;
-    ret_message->buffers = NULL;
-    ret_message->buffer.data = NULL;
+    be_empty(ret_message);
     ret_message->len =
         ext_plain_dumps(object, ret_message->small, sizeof ret_message->small);
-    if (ret_message->len > 0)
+    if (ret_message->len > 0) {
+        ret_message->data = ret_message->small;
         return 0;
-    ret_message->data = NULL;
+    }
     if (is_large_bytes(object))
         return dump_bytes(object, ret_message);
     if (is_plain(object, MOST_LEVELS, &left))
@@ -241,15 +256,13 @@ PyObject *ext_loads(struct ext_state *state, const void *data, size_t len)
     return object;
 }
 
-PyObject *ext_buffer_loads(struct ext_state *state, struct ext_buffer *buffer,
-                           size_t len)
+PyObject *ext_item_loads(struct ext_state *state, const void *data, size_t len)
 {
-    if (!ext_is_split(buffer->data, len))
-        return ext_loads(state, buffer->data, len);
-    /* Its views keep no more than it needs. */
-    void *memory = PyMem_RawRealloc(buffer->data, len);
+    if (!ext_is_split(data, len))
+        return ext_loads(state, data, len);
+    void *memory = PyMem_RawMalloc(len);
     if (!memory)
-        memory = buffer->data;
-    buffer->data = NULL;
-    return ext_split_loads(state, memory, len);
+        return PyErr_NoMemory();
+    Py_BEGIN_ALLOW_THREADS memcpy(memory, data, len);
+    Py_END_ALLOW_THREADS return ext_split_loads(state, memory, len);
 }

@@ -172,18 +172,6 @@ static void raise_with(PyObject *errors, PyObject *got)
     PyErr_SetObject((PyObject *)Py_TYPE(first), first);
 }
 
-/* The object of an item, of which nothing may be kept. */
-static PyObject *load(struct ext_state *state, const struct iovec *item)
-{
-    if (!ext_is_split(item->iov_base, item->iov_len))
-        return ext_loads(state, item->iov_base, item->iov_len);
-    void *memory = PyMem_RawMalloc(item->iov_len);
-    if (!memory)
-        return PyErr_NoMemory();
-    memcpy(memory, item->iov_base, item->iov_len);
-    return ext_split_loads(state, memory, item->iov_len);
-}
-
 /* Append the objects of n items to one list, or their exceptions to the other. */
 static int load_each(struct ext_state *state, const struct iovec *items,
                      size_t n, PyObject *list, PyObject *errors)
@@ -191,7 +179,8 @@ static int load_each(struct ext_state *state, const struct iovec *items,
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < n; i++) {
-        PyObject *object = load(state, &items[i]);
+        PyObject *object =
+            ext_item_loads(state, items[i].iov_base, items[i].iov_len);
         r = object ? PyList_Append(list, object) : keep(errors);
         Py_XDECREF(object);
     }

@@ -16,9 +16,9 @@
  * multiprocessing's hook, _on_queue_feeder_error, which in chute.Queue raises
  * it; where a class has one that does not, put has done nothing.
  *
- * get copies a message out before it decodes it, small ones by way of the stack;
- * a large one says its length (CHUTE_EMSGSIZE) and stays until there is memory
- * for it.
+ * get copies a small message to the stack before it decodes it; one that is larger
+ * than that says so (CHUTE_EMSGSIZE), stays where it is, and is taken another way.
+ * That and the way of large ones in put is queue-large.c.
  *
  * Proof: tests/python/test_queue.py, tests/conformance/cpython.py.
  */
@@ -166,6 +166,17 @@ static const struct ext_args put_args = {
 static const struct ext_args put_bytes_args = {
     "put_bytes", (const char *const[]){"data", "block", "timeout"}, 3, 1};
 
+int ext_queue_end_put(struct queue_object *self, int r)
+{
+    if (r == 0)
+        self->was_put_to = true;
+    else if (r == CHUTE_ETIMEDOUT)
+        PyErr_SetNone(self->state->full);
+    else
+        ext_raise(self->state, r);
+    return r < 0 ? -1 : 0;
+}
+
 /* -1 with an exception. */
 static int put(struct queue_object *self, const void *data, size_t len,
                const struct ext_timer *timer)
@@ -178,22 +189,17 @@ static int put(struct queue_object *self, const void *data, size_t len,
             chute_queue_put_bytes(self->queue, data, len, slice);
         Py_END_ALLOW_THREADS goes_on = ext_timer_goes_on(timer, r);
     } while (goes_on > 0);
-    if (goes_on < 0)
-        return -1;
-    if (r == 0)
-        self->was_put_to = true;
-    else if (r == CHUTE_ETIMEDOUT)
-        PyErr_SetNone(self->state->full);
-    else
-        ext_raise(self->state, r);
-    return r < 0 ? -1 : 0;
+    return goes_on < 0 ? -1 : ext_queue_end_put(self, r);
 }
 
 static int put_message(struct queue_object *self, struct ext_message *message,
                        const struct ext_timer *timer)
 {
-    int r = ext_message_join(self->state, message);
+    int r = ext_queue_put_large(self, message, timer);
 
+    if (r != 0)
+        return r;
+    r = ext_message_join(self->state, message);
     return r < 0 ? r : put(self, message->data, message->len, timer);
 }
 
@@ -242,17 +248,17 @@ static PyObject *queue_put_bytes(PyObject *object, PyObject *const *given,
                                  Py_ssize_t n_given, PyObject *keywords)
 {
     struct queue_object *self = cast(object);
+    struct ext_message message;
     struct ext_timer timer;
-    Py_buffer data;
     PyObject *args[3];
 
     if (ext_args_take(&put_bytes_args, given, n_given, keywords, args) < 0 ||
         ext_queue_enter(self) < 0 ||
         ext_queue_timer(&timer, args[1], args[2]) < 0 ||
-        PyObject_GetBuffer(args[0], &data, PyBUF_SIMPLE) < 0)
+        ext_message_of_bytes(args[0], &message) < 0)
         return NULL;
-    int r = put(self, data.buf, (size_t)data.len, &timer);
-    PyBuffer_Release(&data);
+    int r = put_message(self, &message, &timer);
+    ext_message_free(self->state, &message);
     return r < 0 ? NULL : Py_NewRef(Py_None);
 }
 
@@ -279,55 +285,44 @@ static int get_into(struct queue_object *self, void *to, size_t cap,
     return goes_on < 0 ? 1 : r;
 }
 
-/* What becomes of an item: an object, or the bytes that it is. */
-typedef PyObject *made(struct ext_state *state, struct ext_buffer *buffer,
-                       size_t len);
-
-static PyObject *as_bytes(struct ext_state *Py_UNUSED(state),
-                          struct ext_buffer *buffer, size_t len)
+static PyObject *as_bytes(struct ext_state *Py_UNUSED(state), const void *data,
+                          size_t len)
 {
-    return PyBytes_FromStringAndSize(buffer->data, (Py_ssize_t)len);
+    return PyBytes_FromStringAndSize(data, (Py_ssize_t)len);
 }
 
-/* An item of len bytes, which has been seen. As get_into; *ret_object is what it
- * has become. */
-static int get_long(struct queue_object *self, size_t len,
-                    const struct ext_timer *timer, made *make,
+/* Take an item that is too large for the stack, and make its object. As get_into,
+ * but CHUTE_EMSGSIZE: look again. Somebody else may have taken it, and the next be
+ * a small one, or none; or more threads are here than can borrow at once. */
+static int get_long(struct queue_object *self, ext_made *make,
                     PyObject **ret_object)
 {
-    int r;
+    int r = ext_queue_get_large(self, make, ret_object);
 
-    do {
-        struct ext_buffer buffer;
-        /* If somebody takes it, we shall see the next one. */
-        if (ext_buffer_take(self->state, len, &buffer) < 0)
-            return 1;
-        r = get_into(self, buffer.data, buffer.cap, &len, timer);
-        if (r == 0)
-            *ret_object = make(self->state, &buffer, len);
-        ext_buffer_give(self->state, &buffer);
-    } while (r == CHUTE_EMSGSIZE);
-    return r;
+    if (r != CHUTE_ETIMEDOUT && r != CHUTE_EAGAIN && r != CHUTE_EINTR)
+        return r;
+    return PyErr_CheckSignals() < 0 ? 1 : CHUTE_EMSGSIZE;
 }
 
 static PyObject *get(struct queue_object *self, PyObject *const *args,
-                     made *make)
+                     ext_made *make)
 {
     char small[4096];
     struct ext_timer timer;
     PyObject *object = NULL;
     size_t len;
+    int r;
 
     if (ext_queue_enter(self) < 0 ||
         ext_queue_timer(&timer, args[0], args[1]) < 0)
         return NULL;
-    int r = get_into(self, small, sizeof small, &len, &timer);
-    if (r == 0)
-        return make(self->state,
-                    &(struct ext_buffer){.data = small, .cap = sizeof small},
-                    len);
-    if (r == CHUTE_EMSGSIZE)
-        r = get_long(self, len, &timer, make, &object);
+    do {
+        r = get_into(self, small, sizeof small, &len, &timer);
+        if (r == 0)
+            return make(self->state, small, len);
+        if (r == CHUTE_EMSGSIZE)
+            r = get_long(self, make, &object);
+    } while (r == CHUTE_EMSGSIZE);
     if (r == CHUTE_ETIMEDOUT)
         PyErr_SetNone(self->state->empty);
     else if (r < 0)
@@ -352,7 +347,7 @@ static PyObject *queue_get(PyObject *self, PyObject *const *given,
 
     if (ext_args_take(&get_args, given, n_given, keywords, args) < 0)
         return NULL;
-    return get(cast(self), args, ext_buffer_loads);
+    return get(cast(self), args, ext_item_loads);
 }
 
 /* -- looking and closing ---------------------------------------------------- */
@@ -527,7 +522,8 @@ static PyMethodDef methods[] = {
     {"get_many", WITH_KEYWORDS(ext_queue_get_many),
      METH_FASTCALL | METH_KEYWORDS,
      "get_many($self, /, n, block=True, timeout=None)\n--\n\n"
-     "Wait for an object, and take as many as are there, n at most: a list."},
+     "Wait for an object, and take as many as are there, n at most: a list.\n"
+     "Large ones may come one at a time."},
     {"_make", queue_make, METH_VARARGS, "Make a queue without a name."},
     {"_attach", queue_attach, METH_VARARGS, "Take over a descriptor."},
     {"_open", queue_open, METH_VARARGS, "Open, or make, one with a name."},

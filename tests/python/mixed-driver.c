@@ -2,9 +2,12 @@
  *
  *     mixed-driver put QUEUE COUNTS WHO    puts (WHO, i, body) for i = 0, 1, ...
  *     mixed-driver get QUEUE RESULTS       checks each, puts (WHO, i) to RESULTS
+ *     mixed-driver look QUEUE HOW          takes what is there, and says what it is
  *
- * Both go on until they are killed; get ends at None as well. COUNTS is a file of
- * 8-byte numbers: number WHO is how many puts have returned.
+ * The first two go on until they are killed; get ends at None as well. COUNTS is a
+ * file of 8-byte numbers: number WHO is how many puts have returned. HOW is value,
+ * bytes or borrow; each item is a line: the condition, or OK, and how many bytes
+ * there are.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -75,6 +78,50 @@ static void get_all(chute_queue *queue, chute_queue *results)
     }
 }
 
+/* *ret_len: of a bytes value, as a message that is no value is one; else 0. */
+static int look_at_value(chute_queue *queue, size_t *ret_len)
+{
+    chute_value *v;
+    int r = chute_queue_get(queue, &v, CHUTE_NOWAIT);
+
+    *ret_len = 0;
+    if (chute_value_type(v) == CHUTE_BYTES)
+        (void)chute_value_bytes(v, ret_len);
+    chute_value_free(v);
+    return r;
+}
+
+static int look_at_bytes(chute_queue *queue, size_t *ret_len)
+{
+    static char buf[1 << 20];
+
+    return chute_queue_get_bytes(queue, buf, sizeof buf, ret_len, CHUTE_NOWAIT);
+}
+
+static int look_in_place(chute_queue *queue, size_t *ret_len)
+{
+    struct chute_loan loan;
+    int r = chute_queue_borrow(queue, &loan, CHUTE_NOWAIT);
+
+    *ret_len = loan.len;
+    if (r == 0)
+        check(chute_queue_release(queue, &loan), "release");
+    return r;
+}
+
+static void look_at_all(chute_queue *queue, const char *how)
+{
+    int (*look)(chute_queue *, size_t *) =
+        strcmp(how, "value") == 0   ? look_at_value
+        : strcmp(how, "bytes") == 0 ? look_at_bytes
+                                    : look_in_place;
+    size_t len;
+    int r;
+
+    while ((r = look(queue, &len)) != CHUTE_ETIMEDOUT)
+        printf("%s %zu\n", r == 0 ? "OK" : chute_errname(r), len);
+}
+
 static volatile int64_t *count_of(const char *path, int64_t who)
 {
     int fd = open(path, O_RDWR);
@@ -98,6 +145,8 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "put") == 0) {
         int64_t who = atoi(argv[4]);
         put_all(queue, count_of(argv[3], who), who);
+    } else if (strcmp(argv[1], "look") == 0) {
+        look_at_all(queue, argv[3]);
     } else {
         check(chute_queue_open(&results, argv[3], NULL), argv[3]);
         get_all(queue, results);

@@ -6,6 +6,7 @@ consumer had in its hands: one item for each.
 """
 import mmap
 import os
+import pickle
 import random
 import signal
 import struct
@@ -167,6 +168,49 @@ class TestMixed(unittest.TestCase):
 
     def test_python_to_python(self):
         self.check(["python"] * 2, ["python"] * 2)
+
+
+class Samples:
+    """What gives its contents to pickle as a buffer."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def __reduce_ex__(self, protocol):
+        return Samples, (pickle.PickleBuffer(self.data),)
+
+
+class TestLarge(unittest.TestCase):
+    def in_c(self, how):
+        """What a program in C sees of large messages."""
+        name = f"test-mixed-{os.getpid()}-{how}"
+        queue = chute.open_queue(name, create=True)
+        self.addCleanup(chute.unlink_queue, name)
+        queue.put(b"x" * 100_000)
+        queue.put(bytearray(100_000))
+        queue.put([b"x" * 100_000])
+        queue.put(Samples(bytearray(100_000)))
+        queue.put_bytes(b"x" * 100_000)
+        lines = subprocess.run([DRIVER, "look", name, how], capture_output=True,
+                               text=True, check=True).stdout.splitlines()
+        return [(word, int(n)) for word, n in map(str.split, lines)]
+
+    def test_as_values(self):
+        """Plain data are values; other messages are told from them, and whole."""
+        (*plain, (samples, n_samples), no_pickle) = self.in_c("value")
+        self.assertEqual(plain, [("OK", 100_000), ("OK", 0), ("OK", 0)])
+        self.assertEqual(samples, "CHUTE_ENOTPLAIN")
+        self.assertGreater(n_samples, 100_000)
+        self.assertEqual(no_pickle, ("CHUTE_EPICKLE", 100_000))
+
+    def test_as_bytes(self):
+        for how in "bytes", "borrow":
+            *pickles, last = self.in_c(how)
+            self.assertEqual(last, ("OK", 100_000))
+            self.assertEqual(len(pickles), 4)
+            for word, n in pickles:
+                self.assertEqual(word, "OK")
+                self.assertGreater(n, 100_000)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,15 @@ import gc
 import os
 import pickle
 import random
+import signal
 import struct
+import threading
 import unittest
 import weakref
+from queue import Full
 
 import chute
+from chute import ShutDown
 
 import tap
 
@@ -100,7 +104,7 @@ class TestSplit(unittest.TestCase):
         q, x = chute.Queue(), Samples(bytearray(FEWEST))
         for _ in range(3):
             q.put(x)
-        got = [q.get(), *q.get_many(2)]
+        got = [q.get(), *q.get_many(1), *q.get_many(1)]
         for i, y in enumerate(got):
             y.data[0] = i
         self.assertEqual([y.data[0] for y in got], [0, 1, 2])
@@ -174,6 +178,156 @@ class TestSplit(unittest.TestCase):
             self.assertEqual((got.dtype, got.shape), (array.dtype, array.shape))
             self.assertTrue(got.flags.writeable and got.flags.aligned)
             got[...] = array  # it is memory of his own
+
+
+def large(i):
+    """The i-th large object; all that go another way are among them."""
+    fill = bytes([i % 256])
+    return [fill * FEWEST, bytearray(fill * 100_000), Samples(fill * 300_000, i),
+            [i, "text " * 40_000, fill * 70_000]][i % 4]
+
+
+class TestPlace(unittest.TestCase):
+    """Large messages lie in memory that the queue lends, of which there are 64
+    pieces: whoever puts or gets is not to notice."""
+
+    N = 200
+
+    def test_more_than_there_are_loans(self):
+        q = chute.Queue()
+        for i in range(self.N):
+            q.put(large(i), False)
+        self.assertEqual(q.qsize(), self.N)
+        for i in range(self.N):
+            self.assertEqual(q.get(False), large(i))
+
+    def test_more_than_memory_for_loans(self):
+        q, n = chute.Queue(memory=1 << 20), 0
+        with self.assertRaises(Full):
+            while True:
+                q.put(large(n), False)
+                n += 1
+        self.assertGreater(n, 2)
+        for i in range(n):
+            self.assertEqual(q.get(False), large(i))
+
+    def test_large_and_small_keep_their_order(self):
+        r, q, waiting, n = random.Random(SEED), chute.Queue(), [], 0
+        for _ in range(1000):
+            if r.random() < 0.55:
+                q.put(large(n) if r.random() < 0.5 else n)
+                waiting.append(n)
+                n += 1
+            elif waiting:
+                i, got = waiting.pop(0), q.get(False)
+                self.assertEqual(got, i if isinstance(got, int) else large(i))
+
+    def test_bytes_as_they_are(self):
+        q = chute.Queue()
+        for i in range(self.N):
+            q.put_bytes(bytes([i]) * 100_000)
+        for i in range(self.N):
+            self.assertEqual(q.get_bytes(), bytes([i]) * 100_000)
+
+    def test_objects_that_are_kept_keep_no_loan(self):
+        q, kept = chute.Queue(), []
+        for i in range(self.N):
+            q.put(Samples(bytes([i]) * FEWEST, i))
+            kept.append(q.get())
+        self.assertEqual(q.stat()["n_items"], 0)
+        self.assertLess(q.stat()["reserved"], 4 * FEWEST + (1 << 20))
+        for i, x in enumerate(kept):
+            self.assertEqual(x, Samples(bytes([i]) * FEWEST, i))
+
+    def check_that_no_loan_is_lost(self, q):
+        """Few loans take all that is put and got one at a time; lost ones would have
+        to be replaced."""
+        reserved = q.stat()["reserved"]
+        for _ in range(self.N):
+            q.put(bytes(1 << 20))
+            q.get()
+        self.assertLessEqual(q.stat()["reserved"], reserved + (4 << 20))
+
+    def test_a_put_in_vain_gives_its_loan_back(self):
+        q = chute.Queue(1)
+        q.put(0)
+        for _ in range(self.N):
+            with self.assertRaises(Full):
+                q.put(bytes(1 << 20), False)
+        with self.assertRaises(Full):
+            q.put(bytes(1 << 20), timeout=0.01)
+        self.assertLess(q.stat()["reserved"], 8 << 20)
+        q.get()
+        self.check_that_no_loan_is_lost(q)
+
+    def test_a_message_that_is_no_object_gives_its_loan_back(self):
+        q = chute.Queue()
+        for _ in range(self.N):
+            q.put_bytes(b"?" * (1 << 20))
+            with self.assertRaises(pickle.UnpicklingError) as caught:
+                q.get()
+            self.assertEqual(caught.exception.message, b"?" * (1 << 20))
+        self.check_that_no_loan_is_lost(q)
+
+    def test_a_signal_ends_a_put(self):
+        class Rung(Exception):
+            pass
+
+        def ring(*_):
+            raise Rung
+
+        q = chute.Queue(1)
+        q.put(0)
+        old = signal.signal(signal.SIGALRM, ring)
+        try:
+            with self.assertRaises(Rung):
+                signal.setitimer(signal.ITIMER_REAL, 0.1)
+                q.put(large(0))
+        finally:
+            signal.signal(signal.SIGALRM, old)
+        self.assertEqual((q.get(), q.qsize()), (0, 0))
+        self.check_that_no_loan_is_lost(q)
+
+    def test_when_it_is_shut_down(self):
+        q = chute.Queue()
+        q.put(large(0))
+        q.shutdown()
+        for i in range(4):
+            with self.assertRaises(ShutDown):
+                q.put(large(i))
+        self.assertEqual(q.get(), large(0))
+        with self.assertRaises(ShutDown):
+            q.get()
+
+    def test_more_who_get_than_can_borrow_at_once(self):
+        q, got = chute.Queue(), []
+        crew = [threading.Thread(target=lambda: got.append(q.get()[0]))
+                for _ in range(100)]
+        for thread in crew:
+            thread.start()
+        for i in range(len(crew)):
+            q.put([i, bytes(FEWEST)])
+        for thread in crew:
+            thread.join()
+        self.assertEqual(sorted(got), list(range(len(crew))))
+
+    def test_many_processes(self):
+        def put_all(q, who):
+            for i in range(100):
+                q.put((who, i, large(i)))
+
+        q, crew = chute.Queue(memory=8 << 20), []
+        for who in range(3):
+            crew.append(chute.get_context("fork").Process(target=put_all,
+                                                          args=(q, who)))
+            crew[-1].start()
+        seen = [0, 0, 0]
+        for _ in range(300):
+            who, i, x = q.get()
+            self.assertEqual((i, x), (seen[who], large(i)))
+            seen[who] += 1
+        for process in crew:
+            process.join()
 
 
 class TestDamage(unittest.TestCase):
