@@ -23,7 +23,8 @@
  *                                     back
  *     queued, as an item that is      its putter died between enqueue and commit:
  *     yet to come                     free; seen under put_lock, where nobody
- *                                     alive can be in between
+ *                                     alive can be in between. (If another's item
+ *                                     has got the number: when that is taken)
  *     queued, as an item that has     its getter died between commit and dequeue,
  *     been taken                      or free: free; seen under get_lock
  *
@@ -464,16 +465,31 @@ static void free_dead(struct region_chain *chain)
     }
 }
 
-/* Free what is queued as an item that is not: yet to come, or been taken. */
-static void free_lost(struct region_chain *chain, bool to_come, uint32_t seq)
+/* An item of that number is yet to come, by tail's; has been taken, by head's. Of
+ * what is outside the queue, either and never both: else one who looks for the
+ * first might free what another, who looks for the second, has just read. What is
+ * neither, longer ago than a queue has items, comes to be one of them. */
+static bool is_to_come(uint32_t seq, uint32_t tail_seq)
+{
+    return (int32_t)(seq - tail_seq) >= 0;
+}
+
+static bool is_taken(uint32_t seq, uint32_t head_seq)
+{
+    return head_seq - seq - 1 < SHM_MAX_ITEMS;
+}
+
+/* Free what is queued as an item that is not. */
+static void free_lost(struct region_chain *chain,
+                      bool (*is_lost)(uint32_t seq, uint32_t by), uint32_t by)
 {
     for (uint32_t i = 0; i < SHM_N_BLOCKS; i++) {
         struct shm_block *block = &chain->shm->block[i];
         /* acquire: pairs with pass() in block_enqueue(). */
         if (atomic_load_explicit(&block->owner, memory_order_acquire) != QUEUED)
             continue;
-        uint32_t of = atomic_load_explicit(&block->seq, memory_order_relaxed);
-        if (((int32_t)(of - seq) >= 0) == to_come && pass(block, QUEUED, FREE))
+        uint32_t seq = atomic_load_explicit(&block->seq, memory_order_relaxed);
+        if (is_lost(seq, by) && pass(block, QUEUED, FREE))
             hint_at(chain->shm, i);
     }
 }
@@ -487,14 +503,14 @@ static int find_lost(struct region_chain *chain, const struct block_wait *wait)
     if (r < 0)
         return r;
     free_dead(chain);
-    free_lost(chain, true, (uint32_t)(get(&shm->tail) >> 32));
+    free_lost(chain, is_to_come, (uint32_t)(get(&shm->tail) >> 32));
     lock_drop_guarded(&shm->put_lock, &chain->put.guard);
 
     r = lock_take_guarded(&shm->get_lock, &chain->get.guard, wait->deadline,
                           wait->interruptible);
     if (r < 0)
         return r;
-    free_lost(chain, false, (uint32_t)(get(&shm->head) >> 32));
+    free_lost(chain, is_taken, (uint32_t)(get(&shm->head) >> 32));
     lock_drop_guarded(&shm->get_lock, &chain->get.guard);
     return 0;
 }
