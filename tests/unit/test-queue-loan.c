@@ -1646,6 +1646,33 @@ TEST(two_threads_have_loans_of_their_own)
     chute_queue_free(q);
 }
 
+static void *reserve_and_release(void *queue)
+{
+    struct chute_loan loan;
+
+    for (int i = 0; i < N_EACH; i++) {
+        CHECK_OK(chute_queue_reserve(queue, &loan, 1, CHUTE_FOREVER));
+        memset(loan.data, i, 1);
+        CHECK_OK(chute_queue_release(queue, &loan));
+    }
+    return NULL;
+}
+
+/* In no order, and always one too few. */
+TEST(threads_that_wait_for_each_others_are_woken)
+{
+    chute_queue *q = queue_new(0, 2 * 65536);
+    pthread_t threads[3];
+
+    without_tick();
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, reserve_and_release, q), 0);
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    CHECK_EQ(stat_of(q).n_rescues, 0);
+    chute_queue_free(q);
+}
+
 /* -- refusals --------------------------------------------------------------- */
 
 static int borrow_is(chute_queue *q, const char *text)
