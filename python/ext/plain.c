@@ -19,7 +19,8 @@
  * it: then it cannot be there twice, nor hold itself. Strings and numbers that
  * are the same object become equal ones.
  *
- * Bytes are the caller's own copy, but anybody's choice: every length is checked.
+ * Bytes are anybody's choice, and where they lie in a queue's memory they might even
+ * change meanwhile: each is looked at once, and every length is checked.
  *
  * Proof: tests/python/test_plain.py, against pickle.
  */

@@ -19,8 +19,8 @@
  *
  * What has been got is one block of memory, and the objects are views of it; it
  * lives as long as any of them. All in a message is somebody else's word: lengths
- * and offsets are checked, and buffers that lie over each other harm only those
- * who have them.
+ * and offsets are checked, in that block, which nobody else can write to; and buffers
+ * that lie over each other harm only those who have them.
  *
  * Proof: tests/python/test_split.py.
  */
@@ -266,7 +266,9 @@ PyObject *ext_split_loads(struct ext_state *state, void *memory, size_t len)
     PyObject *parts = NULL, *pickle = NULL, *object = NULL;
     PyObject *all = view_of_all(state, memory, len);
 
-    if (all)
+    if (all && table == 0)
+        PyErr_SetString(PyExc_ValueError, "a message that changes");
+    else if (all)
         parts = parts_of(all, memory, table, (size_t)trailer.n);
     if (parts)
         pickle = PySequence_GetSlice(all, 0, (Py_ssize_t)trailer.pickle_len);
