@@ -379,6 +379,7 @@ def print_table(title, unit, figures, peers, form):
 
 GOALS = [("chute.Queue", "mp.Queue", SMALL, 8), ("chute.Queue", "zmq", SMALL, 2),
          ("chute.Queue", "mp.Queue", (ARRAY,), 10),
+         ("chute.Queue", "zmq", (ARRAY,), 1.5),
          ("chute.Pipe", "mp.Pipe", SMALL, 2)]
 
 
