@@ -658,6 +658,21 @@ TEST(memory_that_many_small_ones_have_had_is_there_for_a_large_one)
     chute_queue_free(q);
 }
 
+TEST(memory_that_larger_ones_have_had_is_there_for_all_the_small_ones)
+{
+    chute_queue *q = queue_new(0, 4 * MIB);
+    struct chute_loan loans[32];
+
+    for (size_t len = 131072; len <= 4 * MIB; len *= 2) {
+        int n = (int)(4 * MIB / len);
+        for (int i = 0; i < n; i++)
+            loans[i] = reserved(q, len);
+        release_all(q, loans, n);
+        check_all_are_free(q);
+    }
+    chute_queue_free(q);
+}
+
 /* -- waiting ---------------------------------------------------------------- */
 
 static size_t wanted;
