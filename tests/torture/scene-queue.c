@@ -394,7 +394,8 @@ static void operate(struct scene_report *report)
         report->r = chute_queue_wait_fd(queue_stage.queue);
         break;
     case RESERVE:
-        report->r = loan_reserve(HANG_NS);
+        /* It asks for each owner whether he lives: many steps, each slow. */
+        report->r = loan_reserve(20 * HANG_NS);
         break;
     case RELEASE:
         report->r = loan_release();

@@ -75,13 +75,22 @@ static void get_item(void)
     script_take(queue_stage.scratch, len);
 }
 
+/* Whether the victim takes an item, in its operation or before. */
+static bool victim_takes(void)
+{
+    const struct plan *plan = queue_stage.plan;
+
+    return plan->operation == GET ||
+           (plan->operation == RELEASE && plan->lends);
+}
+
 /* What the victim gets lies in front, what it puts will lie behind. */
 static void put_victims_item(void)
 {
     const struct plan *plan = queue_stage.plan;
     size_t len = queue_stage.scene->len;
 
-    if (plan->operation != GET && !(plan->operation == RELEASE && plan->lends))
+    if (!victim_takes())
         return;
     if (plan->in_place)
         put_in_place(len, plan->values);
@@ -98,7 +107,7 @@ void queue_prepare_nothing(void)
 void queue_prepare_one(void)
 {
     put_victims_item();
-    if (queue_stage.plan->operation != GET)
+    if (!victim_takes())
         put_item(FILLER_LEN);
 }
 
