@@ -452,12 +452,18 @@ static bool take_any(struct region_chain *chain, uint64_t who,
 static void free_dead(struct region_chain *chain)
 {
     uint64_t self = member_self();
+    uint64_t alive = self; /* the last whom we have asked about */
 
     for (uint32_t i = 0; i < SHM_N_BLOCKS; i++) {
         struct shm_block *block = &chain->shm->block[i];
         uint64_t owner = get(&block->owner);
-        if (owner == FREE || owner == QUEUED || member_lives(owner) ||
-            !pass(block, owner, self))
+        if (owner == FREE || owner == QUEUED || owner == alive)
+            continue;
+        if (member_lives(owner)) {
+            alive = owner;
+            continue;
+        }
+        if (!pass(block, owner, self))
             continue;
         strip(chain, i); /* it may have holes */
         (void)pass(block, self, FREE);
