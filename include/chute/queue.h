@@ -301,10 +301,11 @@ CHUTE_API int chute_queue_close(chute_queue *queue);
 CHUTE_API int chute_queue_wait_fd(chute_queue *queue);
 
 struct chute_queue_stats {
-    uint64_t size;     /* set by the caller: sizeof(struct chute_queue_stats) */
-    uint64_t n_items;  /* items in the queue */
-    uint64_t used;     /* bytes they take, of `memory` */
-    uint64_t reserved; /* bytes of shared memory held for items */
+    uint64_t size;    /* set by the caller: sizeof(struct chute_queue_stats) */
+    uint64_t n_items; /* items in the queue */
+    uint64_t used;    /* bytes they take, of `memory`: 32 each that lie in their
+                          place, whatever their length; so do all sums */
+    uint64_t reserved;  /* bytes of shared memory held for items */
     uint64_t n_rescues; /* waits that the clock ended though work was there:
                            wake-ups lost with those that were killed, and on an
                            overloaded machine perhaps one that came very late */
