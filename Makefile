@@ -115,7 +115,7 @@ fuzz-handshake: ## the handshake and RUNS=100000000 inputs, with sanitizers
 	@$(BUILD)-fuzz/fuzz-handshake -max_len=512 -runs=$(RUNS) -verbosity=0 \
 		-print_final_stats=1 $(BUILD)-fuzz/handshake tests/fuzz/corpus/handshake
 
-model: ## search the models of lock, event, bell, queue and pipe with Spin
+model: ## search the models of lock, event, bell, queue, block and pipe with Spin
 	@scripts/setup model
 	@tests/model/run
 
