@@ -36,8 +36,8 @@
  *     items             what head bears names a block that is queued as that item
  *                       (open())
  *     nobody strands    everybody comes to his end (invalid end states); who looks,
- *                       when no other putter is about, while a block could be had,
- *                       gets one (`alone`)
+ *                       when no other putter is about and head stands still, while
+ *                       a block could be had, gets one (`alone`)
  *     no leak           at the end one more process finds every block that is
  *                       nobody's, what nobody got is still there, and when that
  *                       has been got, too (init)
@@ -333,7 +333,8 @@ look:
     /* wait */
     if
     :: atomic { wakes && !alone -> n_about++; goto look }
-    :: atomic { wakes && !alone && n_about == 0 ->
+    :: atomic { wakes && !alone && n_about == 0 &&
+        (n_items == 0 || n_get == 0) ->
         n_about++; alone = true; goto look
     }
     :: atomic { n_get == 0 -> n_about++; goto out }
