@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,7 @@ __attribute__((constructor)) static void warm_up(void)
 
 struct victim {
     chute_listener *listener;
+    sem_t is_born;
     bool (*live)(chute_listener *);   /* whether all was said */
     int n_stops;                      /* killed at this one, */
     enum { KILLED, ENDED, LEFT } end; /* or it came to its end, or gave up */
@@ -58,6 +60,8 @@ static void *trace(void *arg)
     pid_t pid = fork();
 
     CHECK(pid >= 0);
+    if (pid != 0)
+        sem_post(&v->is_born);
     if (pid == 0) {
         ptrace(PTRACE_TRACEME, 0, NULL, NULL);
         raise(SIGSTOP);
@@ -173,7 +177,11 @@ static void kill_at(struct victim *v, void (*meet)(chute_listener *))
     pthread_t thread;
 
     clock_gettime(CLOCK_MONOTONIC, &begun);
+    CHECK_OK(sem_init(&v->is_born, 0, 0));
     CHECK_OK(pthread_create(&thread, NULL, trace, v));
+    /* Not in the middle of malloc(3): an allocator that does not know of fork, a
+     * sanitizer's, would leave the child a lock that nobody opens. */
+    CHECK_OK(sem_wait(&v->is_born));
     meet(v->listener);
     CHECK_OK(pthread_join(thread, NULL));
     clock_gettime(CLOCK_MONOTONIC, &over);
