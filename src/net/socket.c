@@ -185,14 +185,18 @@ static int call_connect(int fd, const struct address *to)
 static int connect_unix(int fd, const struct address *to, int64_t deadline,
                         bool interruptible)
 {
+    bool again;
     int r;
 
+    /* The kernel's clock ticks more coarsely than signals may come: by its own the
+     * time would never be up. */
     do {
         limit_sending(fd, deadline);
         r = call_connect(fd, to);
-    } while (r < 0 && errno == EINTR && !interruptible);
+        again = r < 0 && errno == EINTR && !interruptible;
+    } while (again && socket_now() < deadline);
     if (r < 0)
-        return errno == EAGAIN ? -ETIMEDOUT : -errno;
+        return again || errno == EAGAIN ? -ETIMEDOUT : -errno;
     limit_sending(fd, SOCKET_NEVER);
     return 0;
 }
