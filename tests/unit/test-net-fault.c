@@ -197,6 +197,28 @@ TEST_TIMEOUT(client_and_listener_one_after_the_other, 240)
     come_and_go("tcp:127.0.0.1:0");
 }
 
+/* A watched listener winds its timer for who has connected and says nothing. */
+TEST_TIMEOUT(a_client_says_nothing, 240)
+{
+    char tmp[] = "/tmp/chute-net-fault-XXXXXX";
+
+    CHECK(mkdtemp(tmp) != NULL);
+    CHECK_EQ(setenv("TMPDIR", tmp, 1), 0);
+    FAULT_LOOP (n) {
+        chute_listener *l = NULL;
+        chute_conn *conn = NULL;
+        TRY(chute_listener_new(&l, NULL, &with_key));
+        TRY(chute_listener_fd(l));
+        int silent = connect_raw(l);
+        int r = chute_listener_accept(l, &conn, CHUTE_NOWAIT);
+        CHECK(r == CHUTE_ETIMEDOUT || fault_fired());
+        close(silent);
+        chute_listener_free(l);
+    }
+    empty(tmp);
+    CHECK_EQ(rmdir(tmp), 0);
+}
+
 static void walk(const char *address, const struct chute_net_options *options)
 {
     char tmp[] = "/tmp/chute-net-fault-XXXXXX";
