@@ -17,9 +17,10 @@
  *
  *                  put   get   qsize  close  free
  *          put      -     -      -      -     X
- *          get      -     -      -      -     X     (peek and wait_fd, too;
- *                  reserve and commit as put, borrow as get)
+ *          get      -     -      -      -     X
  *          close    -     -      -      -     X
+ *
+ * peek, borrow and wait_fd are like get, reserve, commit and release like put.
  */
 #ifndef CHUTE_QUEUE_H
 #define CHUTE_QUEUE_H
@@ -220,11 +221,10 @@ CHUTE_API int chute_queue_peek_bytes(chute_queue *queue, void *buf, size_t cap,
  * takes its length rounded up to a multiple of 64 KiB, or more. When the process
  * ends, what it had on loan is free again. A child made by fork does not have its
  * parent's loans. A loan may be used and ended by another thread, by one at a time;
- * chute_queue_free ends all. */
+ * chute_queue_free ends all. What is borrowed is for reading only. */
 struct chute_loan {
-    void *data; /* aligned to 64; do not write to what is borrowed, which may
-                       be NULL if it is empty */
-    size_t len; /* bytes */
+    void *data;     /* aligned to 64; NULL perhaps, if it is empty */
+    size_t len;     /* bytes */
     uint64_t place; /* the library's */
 };
 
@@ -301,11 +301,11 @@ CHUTE_API int chute_queue_close(chute_queue *queue);
 CHUTE_API int chute_queue_wait_fd(chute_queue *queue);
 
 struct chute_queue_stats {
-    uint64_t size;    /* set by the caller: sizeof(struct chute_queue_stats) */
-    uint64_t n_items; /* items in the queue */
-    uint64_t used;    /* bytes they take, of `memory`: 32 each that lie in their
-                          place, whatever their length; so do all sums */
-    uint64_t reserved;  /* bytes of shared memory held for items */
+    uint64_t size;     /* set by the caller: sizeof(struct chute_queue_stats) */
+    uint64_t n_items;  /* items in the queue */
+    uint64_t used;     /* bytes they take, of `memory`; 32 each that lie in
+                          their place, and so in all sums, however long */
+    uint64_t reserved; /* bytes of shared memory held for items */
     uint64_t n_rescues; /* waits that the clock ended though work was there:
                            wake-ups lost with those that were killed, and on an
                            overloaded machine perhaps one that came very late */

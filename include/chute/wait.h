@@ -13,8 +13,9 @@ extern "C" {
 
 /* Wait until one of n descriptors, from chute_queue_wait_fd, chute_conn_fd,
  * chute_process_fd or anywhere else, is ready to be read or at its end. The
- * result is how many are, and ready[i] says which; 0 if the time ran out (ready
- * is then all false). n = 0 waits for the time alone. One that is not open is CHUTE_EINVAL.
+ * result is how many are, and ready[i] says which; 0 if the time ran out (ready is
+ * then all false). n = 0 waits for the time alone. One that is not open is
+ * CHUTE_EINVAL.
  * Blocks: until then. */
 CHUTE_API int chute_wait(const int *fds, bool *ready, size_t n,
                          int64_t timeout_ns);

@@ -23,15 +23,6 @@
 /* Places: of blocks 1 .., of copies behind them. */
 #define FIRST_COPY (SHM_N_BLOCKS + 1)
 
-/* As whom we hold blocks: as the member that we are, or, if the table of members
- * is full, without one. */
-static uint64_t who_of(struct shm_member *member)
-{
-    uint64_t who = atomic_load_explicit(&member->who, memory_order_relaxed);
-
-    return who ? who : member_self();
-}
-
 /* One call that waits for a block. */
 struct reserve_call {
     chute_queue *queue;
@@ -62,7 +53,7 @@ static int take(struct reserve_call *call, uint32_t *ret_number)
     int r;
 
     do {
-        /* acquire: pairs with the count in tell_of_free(), of what is free. */
+        /* acquire: pairs with the release in count_released(), of what is free. */
         uint64_t seen =
             atomic_load_explicit(&shm->n_released, memory_order_acquire);
         r = take_once(call, ret_number);
@@ -106,7 +97,7 @@ int chute_queue_reserve(chute_queue *queue, struct chute_loan *ret_loan,
     struct region_chain *chain = &queue->chain;
     if (len > (uint64_t)chain->max_units * SHM_UNIT)
         return fail(CHUTE_EMSGSIZE);
-    call.who = who_of(member);
+    call.who = queue_who(member);
     r = patience_begin(&call.patience, timeout_ns, queue->interruptible,
                        &queue->reserving, &member->putting);
     if (r < 0)
@@ -150,12 +141,12 @@ int chute_queue_commit(chute_queue *queue, struct chute_loan *loan,
 
 /* A place for a copy, before there is something to be lost for want of one. What a
  * child has inherited there is garbage. */
-static struct loan *take_copy(chute_queue *queue)
+static struct loan_copy *take_copy(chute_queue *queue)
 {
     uint64_t us = plat_self_.epoch;
 
     for (uint32_t i = 0; i < SHM_N_BLOCKS; i++) {
-        struct loan *copy = &queue->copy[i];
+        struct loan_copy *copy = &queue->copy[i];
         uint64_t found =
             atomic_load_explicit(&copy->epoch, memory_order_relaxed);
         /* acquire: pairs with the release in end_copy(). */
@@ -170,20 +161,21 @@ static struct loan *take_copy(chute_queue *queue)
     return NULL;
 }
 
-static void end_copy(struct loan *copy)
+static void end_copy(struct loan_copy *copy)
 {
     free(atomic_exchange_explicit(&copy->mem, NULL, memory_order_relaxed));
     /* release: pairs with the acquire in take_copy(). */
     atomic_store_explicit(&copy->epoch, 0, memory_order_release);
 }
 
-static struct loan *copy_of(chute_queue *queue, const struct chute_loan *loan)
+static struct loan_copy *copy_of(chute_queue *queue,
+                                 const struct chute_loan *loan)
 {
     uint64_t i = loan->place - FIRST_COPY;
 
     if (loan->place < FIRST_COPY || i >= SHM_N_BLOCKS)
         return NULL;
-    struct loan *copy = &queue->copy[i];
+    struct loan_copy *copy = &queue->copy[i];
     bool is_ours = atomic_load_explicit(&copy->epoch, memory_order_relaxed) ==
                    plat_self_.epoch;
     return is_ours && copy->data == loan->data ? copy : NULL;
@@ -198,18 +190,16 @@ void queue_free_copies(chute_queue *queue)
 int chute_queue_borrow(chute_queue *queue, struct chute_loan *ret_loan,
                        int64_t timeout_ns)
 {
-    struct shm_member *member;
     struct iovec item = {0};
     struct ring_get_batch batch = {.items = &item, .n = 1};
 
     if (!ret_loan)
         return fail(CHUTE_EINVAL);
     *ret_loan = (struct chute_loan){0};
-    int r = queue_enter_member(queue, &member);
+    int r = queue_enter(queue);
     if (r < 0)
         return r;
-    batch.borrower = who_of(member);
-    struct loan *copy = take_copy(queue);
+    struct loan_copy *copy = take_copy(queue);
     if (!copy)
         return fail(CHUTE_EAGAIN);
     r = queue_get_lent(queue, &batch, &copy->mem, timeout_ns);
@@ -234,7 +224,7 @@ int chute_queue_release(chute_queue *queue, struct chute_loan *loan)
         return r;
     if (!loan)
         return fail(CHUTE_EINVAL);
-    struct loan *copy = copy_of(queue, loan);
+    struct loan_copy *copy = copy_of(queue, loan);
     if (copy)
         end_copy(copy);
     else if (is_of_block(queue, loan))

@@ -55,11 +55,8 @@ chute_queue *queue_handle_new(const struct chute_queue_options *options)
     if (!queue)
         return NULL;
     queue->interruptible = (options->flags & CHUTE_INTERRUPTIBLE) != 0;
-    if (options->spin_ns == CHUTE_SPIN_NEVER)
-        queue->putting.sleeps_at_once = queue->getting.sleeps_at_once = true;
-    else
-        queue->putting.look_ns = queue->getting.look_ns =
-            (int64_t)options->spin_ns;
+    queue->putting.spin_ns = queue->getting.spin_ns = queue->reserving.spin_ns =
+        options->spin_ns;
     return queue;
 }
 

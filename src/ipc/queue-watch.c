@@ -16,24 +16,7 @@
 #include "base/fail.h"
 #include "chute/error.h"
 #include "ipc/queue.h"
-#include "shm/lock.h"
 #include "shm/ring.h"
-
-static int take_put_lock(struct region_chain *chain, int64_t deadline,
-                         bool interruptible)
-{
-    int r = lock_take_guarded(&chain->shm->put_lock, &chain->put.guard,
-                              deadline, interruptible);
-
-    if (r == LOCK_DIED)
-        region_mend(chain);
-    return r < 0 ? r : 0;
-}
-
-static void drop_put_lock(struct region_chain *chain)
-{
-    lock_drop_guarded(&chain->shm->put_lock, &chain->put.guard);
-}
 
 void queue_hush_bell(chute_queue *queue, int r, const struct patience *patience)
 {
@@ -41,11 +24,11 @@ void queue_hush_bell(chute_queue *queue, int r, const struct patience *patience)
     int64_t deadline = r == CHUTE_ETIMEDOUT ? patience->lock_deadline : 0;
 
     if (ring_has_work_for_get(chain) ||
-        take_put_lock(chain, deadline, false) < 0)
+        region_take_put(chain, deadline, false) < 0)
         return;
     if (!ring_has_work_for_get(chain))
         bell_hush(chain->shm, &chain->bell);
-    drop_put_lock(chain);
+    region_drop_put(chain);
 }
 
 /* Under put_lock. */
@@ -68,12 +51,12 @@ int chute_queue_wait_fd(chute_queue *queue)
     if (r < 0)
         return r;
     struct region_chain *chain = &queue->chain;
-    r = take_put_lock(chain, PLAT_NEVER, queue->interruptible);
+    r = region_take_put(chain, PLAT_NEVER, queue->interruptible);
     if (r < 0)
         return r;
     r = hang(chain);
     if (r == 0)
         r = chain->bell.fd;
-    drop_put_lock(chain);
+    region_drop_put(chain);
     return r;
 }

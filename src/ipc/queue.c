@@ -94,6 +94,13 @@ int queue_enter_member(chute_queue *queue, struct shm_member **ret_member)
     return 0;
 }
 
+uint64_t queue_who(struct shm_member *member)
+{
+    uint64_t who = atomic_load_explicit(&member->who, memory_order_relaxed);
+
+    return who ? who : member_self();
+}
+
 void queue_leave(chute_queue *queue)
 {
     int r = 0;
@@ -145,19 +152,15 @@ static int put_once(struct put_call *call, struct ring_put_batch *batch,
                     struct ring_state *ret_state)
 {
     struct region_chain *chain = &call->queue->chain;
-    struct shm_queue *shm = chain->shm;
-    int r = lock_take_guarded(&shm->put_lock, &chain->put.guard,
-                              call->patience.lock_deadline,
-                              call->queue->interruptible);
+    int r = region_take_put(chain, call->patience.lock_deadline,
+                            call->queue->interruptible);
 
     if (r < 0)
         return r;
-    if (r == LOCK_DIED)
-        region_mend(chain);
     r = ring_put(chain, batch, call->patience.copy_deadline, ret_state);
     if (r == 0)
         count(&call->member->n_put, batch->n_done);
-    lock_drop_guarded(&shm->put_lock, &chain->put.guard);
+    region_drop_put(chain);
     return r;
 }
 
@@ -171,6 +174,7 @@ static int put_later(struct put_call *call, struct ring_put_batch *batch, int r,
                             .event = &chain->shm->space,
                             .word = &chain->shm->head,
                             .own = &chain->shm->tail,
+                            .is_left = ring_has_work_for_put,
                             .seen = state->head};
     bool passed_on = false;
 
@@ -203,48 +207,46 @@ static int put_some(struct put_call *call, struct ring_put_batch *batch)
     return r <= 0 ? r : put_later(call, batch, r, &state);
 }
 
-static int end_put(struct put_call *call, int r)
-{
-    patience_end(&call->patience);
-    if (call->patience.slept)
-        pass_on_space(call->queue);
-    return r;
-}
-
-/* Put all n items, as room comes. *ret_n of them are in the queue, whatever is
- * returned. */
+/* Put all n items, as room comes; or the one that names a block. *ret_n of them
+ * are in the queue, whatever is returned. */
 static int put(struct put_call *call, const struct iovec *items, size_t n,
-               size_t *ret_n)
+               const struct block_name *block, size_t *ret_n)
 {
     struct shm_queue *shm = call->queue->chain.shm;
     int r = 0;
 
     for (*ret_n = 0; r == 0 && *ret_n < n;) {
-        struct ring_put_batch batch = {.items = items + *ret_n,
-                                       .n = n - *ret_n};
+        struct ring_put_batch batch = {
+            .items = items + *ret_n, .n = n - *ret_n, .block = block};
         r = put_some(call, &batch);
         if (r == 0) {
             *ret_n += batch.n_done;
             event_wake(&shm->items, 1);
         }
     }
-    return end_put(call, r);
+    patience_end(&call->patience);
+    if (call->patience.slept)
+        pass_on_space(call->queue);
+    return r;
+}
+
+/* Begin, and put one. */
+static int put_one(chute_queue *queue, const struct iovec *item,
+                   const struct block_name *block, int64_t timeout_ns)
+{
+    struct put_call call;
+    size_t n;
+    int r = begin_put(&call, queue, timeout_ns);
+
+    return r < 0 ? r : put(&call, item, 1, block, &n);
 }
 
 int queue_put_block(chute_queue *queue, struct block_name *block,
                     int64_t timeout_ns)
 {
     struct iovec item = {block, sizeof *block};
-    struct ring_put_batch batch = {.items = &item, .n = 1, .block = block};
-    struct put_call call;
-    int r = begin_put(&call, queue, timeout_ns);
 
-    if (r < 0)
-        return r;
-    r = put_some(&call, &batch);
-    if (r == 0)
-        event_wake(&queue->chain.shm->items, 1);
-    return end_put(&call, r);
+    return put_one(queue, &item, block, timeout_ns);
 }
 
 int chute_queue_put_bytes(chute_queue *queue, const void *data, size_t data_len,
@@ -252,13 +254,10 @@ int chute_queue_put_bytes(chute_queue *queue, const void *data, size_t data_len,
 {
     struct iovec item = {.iov_base = (void *)(uintptr_t)data,
                          .iov_len = data_len};
-    struct put_call call;
-    size_t n;
 
     if (!data && data_len)
         return fail(CHUTE_EINVAL);
-    int r = begin_put(&call, queue, timeout_ns);
-    return r < 0 ? r : put(&call, &item, 1, &n);
+    return put_one(queue, &item, NULL, timeout_ns);
 }
 
 int chute_queue_put(chute_queue *queue, chute_value *v, int64_t timeout_ns)
@@ -273,7 +272,7 @@ int chute_queue_put(chute_queue *queue, chute_value *v, int64_t timeout_ns)
         r = v ? chute_dumps(v, &data, &item.iov_len) : fail(CHUTE_ENOMEM);
     item.iov_base = data;
     if (r == 0)
-        r = put(&call, &item, 1, &n);
+        r = put(&call, &item, 1, NULL, &n);
     free(data);
     chute_value_free(v);
     return r;
@@ -294,7 +293,7 @@ int chute_queue_put_many_bytes(chute_queue *queue, const struct iovec *items,
         if (!items[i].iov_base && items[i].iov_len)
             return fail(CHUTE_EINVAL);
     int r = begin_put(&call, queue, timeout_ns);
-    return r < 0 ? r : put(&call, items, n, ret_n);
+    return r < 0 ? r : put(&call, items, n, NULL, ret_n);
 }
 
 /* Encode as many as one commit takes, one at least. */
@@ -329,7 +328,7 @@ int chute_queue_put_many(chute_queue *queue, chute_value *const *values,
     while (r == 0 && *ret_n < n) {
         size_t n_dumped, n_put;
         int of_dump = dump_some(values + *ret_n, n - *ret_n, items, &n_dumped);
-        r = put(&call, items, n_dumped, &n_put);
+        r = put(&call, items, n_dumped, NULL, &n_put);
         for (size_t i = 0; i < n_put; i++)
             chute_value_free(values[*ret_n + i]);
         *ret_n += n_put;
@@ -355,25 +354,21 @@ static void pass_on_items(chute_queue *queue)
 static void give_back(chute_queue *queue)
 {
     struct region_chain *chain = &queue->chain;
-    struct shm_queue *shm = chain->shm;
     struct ring_state state;
     struct region_view *view;
 
-    int r = lock_take_guarded(&shm->put_lock, &chain->put.guard, 0, false);
-    if (r < 0)
+    if (region_take_put(chain, 0, false) < 0)
         return;
-    if (r == LOCK_DIED)
-        region_mend(chain);
     if (ring_is_empty(chain, &state))
         (void)region_shrink(chain, (uint32_t)state.tail);
     block_shrink(chain);
-    lock_drop_guarded(&shm->put_lock, &chain->put.guard);
+    region_drop_put(chain);
 
-    if (lock_take_guarded(&shm->get_lock, &chain->get.guard, 0, false) < 0)
+    if (region_take_get(chain, 0, false) < 0)
         return;
     if (ring_is_empty(chain, &state))
         (void)region_get_view(chain, (uint32_t)state.head, &view);
-    lock_drop_guarded(&shm->get_lock, &chain->get.guard);
+    region_drop_get(chain);
 }
 
 /* One call that gets or peeks. */
@@ -415,20 +410,18 @@ static int get_once(struct get_call *call, struct ring_get_batch *batch,
                     struct ring_state *ret_state)
 {
     struct region_chain *chain = &call->queue->chain;
-    struct shm_queue *shm = chain->shm;
 
     if (!ring_may_have_items(chain)) {
         bool closed = ring_is_closed(chain); /* before tail */
         if (ring_is_empty(chain, ret_state))
             return closed ? CHUTE_EOF : RING_EMPTY;
     }
-    int r = lock_take_guarded(&shm->get_lock, &chain->get.guard,
-                              call->patience.lock_deadline,
-                              call->queue->interruptible);
+    int r = region_take_get(chain, call->patience.lock_deadline,
+                            call->queue->interruptible);
     if (r < 0)
         return r;
     r = read_once(call, batch, ret_state);
-    lock_drop_guarded(&shm->get_lock, &chain->get.guard);
+    region_drop_get(chain);
     return r;
 }
 
@@ -440,7 +433,8 @@ static int get_later(struct get_call *call, struct ring_get_batch *batch, int r,
     struct change change = {.chain = chain,
                             .event = &chain->shm->items,
                             .word = &chain->shm->tail,
-                            .own = &chain->shm->head};
+                            .own = &chain->shm->head,
+                            .is_left = ring_has_work_for_get};
 
     for (;;) {
         if ((r == RING_EMPTY || r == CHUTE_EOF) && region_is_excess(chain))
@@ -492,6 +486,7 @@ int queue_get_lent(chute_queue *queue, struct ring_get_batch *batch,
 
     if (r < 0)
         return r;
+    batch->borrower = queue_who(call.member);
     while ((r = get(&call, batch)) == CHUTE_EMSGSIZE) {
         batch->cap = batch->items[0].iov_len;
         /* Out of *mem first: a child forked meanwhile frees what it finds there. */
@@ -657,16 +652,13 @@ int chute_queue_close(chute_queue *queue)
         return r;
     struct region_chain *chain = &queue->chain;
     struct shm_queue *shm = chain->shm;
-    r = lock_take_guarded(&shm->put_lock, &chain->put.guard, PLAT_NEVER,
-                          queue->interruptible);
+    r = region_take_put(chain, PLAT_NEVER, queue->interruptible);
     if (r < 0)
         return r;
-    if (r == LOCK_DIED)
-        region_mend(chain);
     r = bell_ring(shm, &chain->bell);
     if (r == 0)
         ring_close(chain);
-    lock_drop_guarded(&shm->put_lock, &chain->put.guard);
+    region_drop_put(chain);
     if (r < 0)
         return r;
     event_wake(&shm->items, EVENT_ALL);

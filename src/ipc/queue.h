@@ -18,21 +18,25 @@
 #include "shm/region.h"
 #include "shm/ring.h"
 
-/* What has been lent (queue-loan.c). */
+/* What has been lent (queue-loan.c): a block, */
 struct loan {
-    _Atomic uint64_t epoch; /* a copy: of whose process it is, or 0 */
-    void *_Atomic mem;      /* a copy: what is to be freed, */
-    const void *data;       /* and what the borrower was given */
-    size_t len;             /* a block: what may be put of it */
+    size_t len; /* what may be put of it */
     bool is_reserved;
+};
+
+/* or a copy of what lay in the ring. */
+struct loan_copy {
+    _Atomic uint64_t epoch; /* of whose process it is, or 0 */
+    void *_Atomic mem;      /* what is to be freed, */
+    const void *data;       /* and what the borrower was given */
 };
 
 struct chute_queue {
     struct region_chain chain; /* first: tests reach it by a cast */
     bool interruptible;
     struct habit putting, getting, reserving;
-    struct loan loan[SHM_N_BLOCKS]; /* of blocks, by their numbers */
-    struct loan copy[SHM_N_BLOCKS]; /* of what lay in the ring */
+    struct loan loan[SHM_N_BLOCKS]; /* by the blocks' numbers */
+    struct loan_copy copy[SHM_N_BLOCKS];
     /* {epoch:32 high, place:32 low}: our place in the table of members, and the
      * process that it is for. Inherited by a child it is nothing. */
     _Atomic uint64_t membership;
@@ -55,6 +59,10 @@ int queue_enter(const chute_queue *queue);
 
 /* The same for one that puts or gets, and so becomes a member. */
 int queue_enter_member(chute_queue *queue, struct shm_member **ret_member);
+
+/* As whom we hold blocks: as the member that we are, or, if the table of members
+ * is full, without one. */
+uint64_t queue_who(struct shm_member *member);
 
 /* End all loans of copies. */
 void queue_free_copies(chute_queue *queue);

@@ -49,44 +49,19 @@
 #include "plat/dgram.h"
 #include "shm/bell.h"
 #include "shm/member.h"
-
-static uint64_t get(_Atomic uint64_t *field)
-{
-    return atomic_load_explicit(field, memory_order_relaxed);
-}
-
-static void set(_Atomic uint64_t *field, uint64_t value)
-{
-    atomic_store_explicit(field, value, memory_order_relaxed);
-}
-
-static uint64_t bit_of(uint32_t place)
-{
-    return UINT64_C(1) << place;
-}
-
-static void set_silent(struct shm_queue *shm, uint32_t place)
-{
-    atomic_fetch_or_explicit(&shm->silent, bit_of(place), memory_order_relaxed);
-}
-
-static void set_rung(struct shm_queue *shm, uint32_t place)
-{
-    atomic_fetch_and_explicit(&shm->silent, ~bit_of(place),
-                              memory_order_relaxed);
-}
+#include "shm/word.h"
 
 /* -- one's own -------------------------------------------------------------- */
 
 static int find_place(struct shm_queue *shm, uint32_t *ret_place)
 {
     for (uint32_t i = 0; i < SHM_N_BELLS; i++)
-        if (get(&shm->bell[i].name) == 0) {
+        if (word_get(&shm->bell[i].name) == 0) {
             *ret_place = i;
             return 0;
         }
     for (uint32_t i = 0; i < SHM_N_BELLS; i++)
-        if (!member_lives(get(&shm->bell[i].who))) {
+        if (!member_lives(word_get(&shm->bell[i].who))) {
             *ret_place = i;
             return 0;
         }
@@ -121,24 +96,24 @@ int bell_hang(struct shm_queue *shm, struct bell *bell)
         return r;
     replace(&bell->fd, fd); /* what was there is our parent's */
     bell->name = name;
-    set(&shm->bell[place].who, member_self());
-    set(&shm->bell[place].net_namespace, net_namespace);
-    set(&shm->bell[place].name, name);
-    set_silent(shm, place);
-    set(&bell->hung, (uint64_t)plat_self_.epoch << 32 | place);
+    word_set(&shm->bell[place].who, member_self());
+    word_set(&shm->bell[place].net_namespace, net_namespace);
+    word_set(&shm->bell[place].name, name);
+    word_add_bit(&shm->silent, place);
+    word_set(&bell->hung, (uint64_t)plat_self_.epoch << 32 | place);
     return 0;
 }
 
 void bell_hush(struct shm_queue *shm, struct bell *bell)
 {
-    set_silent(shm, (uint32_t)get(&bell->hung));
+    word_add_bit(&shm->silent, (uint32_t)word_get(&bell->hung));
     dgram_drain(bell->fd);
 }
 
 void bell_free(struct shm_queue *shm, struct bell *bell)
 {
     int r = 0;
-    uint64_t hung = get(&bell->hung), name = bell->name;
+    uint64_t hung = word_get(&bell->hung), name = bell->name;
 
     /* Its bit goes with the next ring. If somebody has taken it down, the place
      * may be another's by now. */
@@ -168,9 +143,9 @@ static int renew_sender(struct bell *bell)
 
 static int send_to(struct bell *bell, struct shm_bell *to)
 {
-    if (get(&to->net_namespace) != bell->net_namespace)
+    if (word_get(&to->net_namespace) != bell->net_namespace)
         return fail(CHUTE_ENETNS);
-    return dgram_ring(bell->sender, get(&to->name));
+    return dgram_ring(bell->sender, word_get(&to->name));
 }
 
 /* From the socket at hand; if that cannot, from a new one, which has sent nothing
@@ -189,20 +164,21 @@ static int ring(struct bell *bell, struct shm_bell *to)
 
 int bell_ring_all(struct shm_queue *shm, struct bell *bell)
 {
-    uint64_t silent = get(&shm->silent);
+    uint64_t silent = word_get(&shm->silent);
 
     for (uint32_t i = 0; i < SHM_N_BELLS; i++) {
         struct shm_bell *to = &shm->bell[i];
-        if (!(silent & bit_of(i)))
+        if (!(silent & word_bit(i)))
             continue;
-        int r = get(&to->name) ? ring(bell, to) : 0;
-        if (r < 0 && (r == -ECONNREFUSED || !member_lives(get(&to->who)))) {
-            set(&to->name, 0);
+        int r = word_get(&to->name) ? ring(bell, to) : 0;
+        if (r < 0 &&
+            (r == -ECONNREFUSED || !member_lives(word_get(&to->who)))) {
+            word_set(&to->name, 0);
             r = 0;
         }
         if (r < 0)
             return r;
-        set_rung(shm, i);
+        word_take_bit(&shm->silent, i);
     }
     return 0;
 }

@@ -47,24 +47,10 @@
 #include "shm/event.h"
 #include "shm/member.h"
 #include "shm/region.h"
+#include "shm/word.h"
 
 #define FREE   UINT64_C(0)
 #define QUEUED UINT64_C(1)
-
-static uint64_t get(_Atomic uint64_t *field)
-{
-    return atomic_load_explicit(field, memory_order_relaxed);
-}
-
-static void set(_Atomic uint64_t *field, uint64_t value)
-{
-    atomic_store_explicit(field, value, memory_order_relaxed);
-}
-
-static uint64_t bit_of(uint32_t number)
-{
-    return UINT64_C(1) << number;
-}
 
 /* Each change of hands. */
 static bool pass(struct shm_block *block, uint64_t from, uint64_t to)
@@ -86,7 +72,7 @@ static uint64_t us(void)
 /* Whatever stands in shared memory, no two threads are at one view. */
 static int hold(struct block_view *view, uint64_t who)
 {
-    uint64_t found = get(&view->holder);
+    uint64_t found = word_get(&view->holder);
 
     /* acquire: pairs with the release in let_go(). */
     if (found == us() || !atomic_compare_exchange_strong_explicit(
@@ -111,7 +97,7 @@ static char *mem_of(struct block_view *view)
 bool block_is_held(struct region_chain *chain, uint64_t number, const void *mem)
 {
     return number < SHM_N_BLOCKS && mem &&
-           get(&chain->block[number].holder) == us() &&
+           word_get(&chain->block[number].holder) == us() &&
            mem_of(&chain->block[number]) == mem;
 }
 
@@ -124,12 +110,15 @@ static void unmap(struct block_view *view)
         plat_unmap(mem, view->len);
 }
 
+static uint64_t whole_grains(uint64_t len)
+{
+    return (len + SHM_GRAIN - 1) / SHM_GRAIN * SHM_GRAIN;
+}
+
 /* What one block, and all together, may have. */
 static uint64_t limit_of(const struct region_chain *chain)
 {
-    uint64_t len = (uint64_t)chain->max_units * SHM_UNIT;
-
-    return (len + BLOCK_LEN - 1) / BLOCK_LEN * BLOCK_LEN;
+    return whole_grains((uint64_t)chain->max_units * SHM_UNIT);
 }
 
 /* Where the block lies, or CHUTE_ECORRUPT if that cannot be. */
@@ -137,10 +126,10 @@ static int place_of(struct region_chain *chain, uint32_t number,
                     uint64_t *ret_offset, uint64_t *ret_len)
 {
     struct shm_block *block = &chain->shm->block[number];
-    uint64_t offset = get(&block->offset), len = get(&block->len);
+    uint64_t offset = word_get(&block->offset), len = word_get(&block->len);
 
-    if (offset % BLOCK_LEN || len % BLOCK_LEN || offset > INT64_MAX / 2 ||
-        len > limit_of(chain) || (len && offset < BLOCK_LEN))
+    if (offset % SHM_GRAIN || len % SHM_GRAIN || offset > INT64_MAX / 2 ||
+        len > limit_of(chain) || (len && offset < SHM_GRAIN))
         return fail(CHUTE_ECORRUPT);
     *ret_offset = offset;
     *ret_len = len;
@@ -151,18 +140,15 @@ static int place_of(struct region_chain *chain, uint32_t number,
 static int map(struct region_chain *chain, uint32_t number)
 {
     struct block_view *view = &chain->block[number];
-    uint64_t offset, len, file_len, reserved;
+    uint64_t offset, len;
     void *mem;
     int r = place_of(chain, number, &offset, &len);
 
     if (r < 0 || (mem_of(view) && view->offset == offset && view->len == len))
         return r;
-    /* The file cannot shrink (sealed): what is inside now stays so. */
-    r = plat_shm_size(chain->fd, &file_len, &reserved);
+    r = len ? region_is_inside(chain, offset, len) : fail(CHUTE_ECORRUPT);
     if (r < 0)
         return r;
-    if (len == 0 || offset + len > file_len)
-        return fail(CHUTE_ECORRUPT);
     unmap(view);
     r = plat_map(chain->fd, offset, len, &mem);
     if (r < 0)
@@ -177,12 +163,6 @@ static int map(struct region_chain *chain, uint32_t number)
 
 /* -- from hand to hand ------------------------------------------------------ */
 
-static void hint_at(struct shm_queue *shm, uint32_t number)
-{
-    atomic_fetch_or_explicit(&shm->free_hint, bit_of(number),
-                             memory_order_relaxed);
-}
-
 /* Let go first: as soon as it is free, another thread may hold it. */
 static bool hand_back(struct region_chain *chain, uint32_t number)
 {
@@ -192,21 +172,22 @@ static bool hand_back(struct region_chain *chain, uint32_t number)
     let_go(view);
     if (!pass(&chain->shm->block[number], who, FREE))
         return false;
-    hint_at(chain->shm, number);
+    word_add_bit(&chain->shm->free_hint, number);
     return true;
 }
 
-static void tell_of_free(struct shm_queue *shm)
+static void count_released(struct shm_queue *shm)
 {
     /* release: pairs with the acquire in queue-loan.c. */
     atomic_fetch_add_explicit(&shm->n_released, 1, memory_order_release);
-    event_wake(&shm->released, 1);
 }
 
 void block_drop(struct region_chain *chain, uint32_t number)
 {
-    if (hand_back(chain, number))
-        tell_of_free(chain->shm);
+    if (!hand_back(chain, number))
+        return;
+    count_released(chain->shm);
+    event_wake(&chain->shm->released, 1);
 }
 
 void block_enqueue(struct region_chain *chain, uint32_t number, uint32_t seq)
@@ -251,9 +232,7 @@ void block_close(struct region_chain *chain, uint32_t number)
 void block_free(struct region_chain *chain, uint32_t number)
 {
     (void)hand_back(chain, number); /* it was held as QUEUED */
-    /* release: pairs with the acquire in queue-loan.c. Its caller wakes, when the
-     * lock is dropped. */
-    atomic_fetch_add_explicit(&chain->shm->n_released, 1, memory_order_release);
+    count_released(chain->shm);     /* the caller wakes, without the lock */
 }
 
 void block_dequeue(struct region_chain *chain, uint32_t number, uint64_t who)
@@ -280,8 +259,8 @@ static uint64_t sum_up(struct region_chain *chain)
     uint64_t sum = 0;
 
     for (uint32_t i = 0; i < SHM_N_BLOCKS; i++)
-        sum += get(&chain->shm->block[i].len);
-    set(&chain->shm->block_len, sum);
+        sum += word_get(&chain->shm->block[i].len);
+    word_set(&chain->shm->block_len, sum);
     return sum;
 }
 
@@ -293,7 +272,7 @@ static void strip(struct region_chain *chain, uint32_t number)
 
     if (place_of(chain, number, &offset, &len) == 0 && len)
         plat_shm_release(chain->fd, offset, len);
-    set(&chain->shm->block[number].len, 0);
+    word_set(&chain->shm->block[number].len, 0);
 }
 
 /* Under put_lock: have free blocks keep no more than so much. */
@@ -303,19 +282,19 @@ static void strip_free(struct region_chain *chain, uint64_t keep_len)
 
     for (uint32_t i = 0; i < SHM_N_BLOCKS && sum > keep_len; i++) {
         struct shm_block *block = &chain->shm->block[i];
-        uint64_t len = get(&block->len);
+        uint64_t len = word_get(&block->len);
         if (len == 0 || !pass(block, FREE, who))
             continue;
         strip(chain, i);
         sum -= len;
         (void)pass(block, who, FREE);
     }
-    set(&chain->shm->block_len, sum);
+    word_set(&chain->shm->block_len, sum);
 }
 
 void block_shrink(struct region_chain *chain)
 {
-    if (get(&chain->shm->block_len) <= BLOCK_KEEP_LEN)
+    if (word_get(&chain->shm->block_len) <= BLOCK_KEEP_LEN)
         return;
     strip_free(chain, BLOCK_KEEP_LEN);
     atomic_store_explicit(&chain->shm->shrunk_at, plat_now(),
@@ -324,7 +303,7 @@ void block_shrink(struct region_chain *chain)
 
 static uint64_t power_of_two_for(uint64_t len)
 {
-    uint64_t n = BLOCK_LEN;
+    uint64_t n = SHM_GRAIN;
 
     while (n < len)
         n *= 2;
@@ -336,7 +315,7 @@ static uint64_t power_of_two_for(uint64_t len)
 static uint64_t len_for(struct region_chain *chain, uint64_t need)
 {
     uint64_t limit = limit_of(chain);
-    uint64_t least = (need + BLOCK_LEN - 1) / BLOCK_LEN * BLOCK_LEN;
+    uint64_t least = whole_grains(need);
     uint64_t most = power_of_two_for(need), others = sum_up(chain);
 
     if (others + most <= limit)
@@ -366,21 +345,10 @@ static int give_memory(struct region_chain *chain, uint32_t number,
     r = region_reserve(chain, offset, len);
     if (r < 0)
         return r;
-    set(&block->offset, offset);
-    set(&block->len, len); /* COMMIT: it has that memory */
+    word_set(&block->offset, offset);
+    word_set(&block->len, len); /* COMMIT: it has that memory */
     (void)sum_up(chain);
     return 0;
-}
-
-static int take_put_lock(struct region_chain *chain,
-                         const struct block_wait *wait)
-{
-    int r = lock_take_guarded(&chain->shm->put_lock, &chain->put.guard,
-                              wait->deadline, wait->interruptible);
-
-    if (r == LOCK_DIED)
-        region_mend(chain);
-    return r < 0 ? r : 0;
 }
 
 /* Whether that much is enough, and no waste. */
@@ -395,12 +363,12 @@ static int fit(struct region_chain *chain, uint32_t number, size_t len,
 {
     uint64_t need = len ? len : 1;
 
-    if (!is_fit(get(&chain->shm->block[number].len), need)) {
-        int r = take_put_lock(chain, wait);
+    if (!is_fit(word_get(&chain->shm->block[number].len), need)) {
+        int r = region_take_put(chain, wait->deadline, wait->interruptible);
         if (r < 0)
             return r;
         r = give_memory(chain, number, need);
-        lock_drop_guarded(&chain->shm->put_lock, &chain->put.guard);
+        region_drop_put(chain);
         if (r != 0)
             return r;
     }
@@ -416,8 +384,7 @@ static bool take_free(struct region_chain *chain, uint64_t who, uint32_t number)
 {
     if (!pass(&chain->shm->block[number], FREE, who))
         return false;
-    atomic_fetch_and_explicit(&chain->shm->free_hint, ~bit_of(number),
-                              memory_order_relaxed);
+    word_take_bit(&chain->shm->free_hint, number);
     return true;
 }
 
@@ -425,11 +392,11 @@ static bool take_free(struct region_chain *chain, uint64_t who, uint32_t number)
 static bool take_by_hint(struct region_chain *chain, uint64_t who, size_t len,
                          uint32_t *ret_number)
 {
-    uint64_t hint = get(&chain->shm->free_hint);
+    uint64_t hint = word_get(&chain->shm->free_hint);
 
     for (uint32_t i = 0; i < SHM_N_BLOCKS && hint >> i; i++)
-        if (hint & bit_of(i) &&
-            is_fit(get(&chain->shm->block[i].len), len ? len : 1) &&
+        if (hint & word_bit(i) &&
+            is_fit(word_get(&chain->shm->block[i].len), len ? len : 1) &&
             take_free(chain, who, i)) {
             *ret_number = i;
             return true;
@@ -456,7 +423,7 @@ static void free_dead(struct region_chain *chain)
 
     for (uint32_t i = 0; i < SHM_N_BLOCKS; i++) {
         struct shm_block *block = &chain->shm->block[i];
-        uint64_t owner = get(&block->owner);
+        uint64_t owner = word_get(&block->owner);
         if (owner == FREE || owner == QUEUED || owner == alive)
             continue;
         if (member_lives(owner)) {
@@ -467,7 +434,7 @@ static void free_dead(struct region_chain *chain)
             continue;
         strip(chain, i); /* it may have holes */
         (void)pass(block, self, FREE);
-        hint_at(chain->shm, i);
+        word_add_bit(&chain->shm->free_hint, i);
     }
 }
 
@@ -496,7 +463,7 @@ static void free_lost(struct region_chain *chain,
             continue;
         uint32_t seq = atomic_load_explicit(&block->seq, memory_order_relaxed);
         if (is_lost(seq, by) && pass(block, QUEUED, FREE))
-            hint_at(chain->shm, i);
+            word_add_bit(&chain->shm->free_hint, i);
     }
 }
 
@@ -504,20 +471,19 @@ static void free_lost(struct region_chain *chain,
 static int find_lost(struct region_chain *chain, const struct block_wait *wait)
 {
     struct shm_queue *shm = chain->shm;
-    int r = take_put_lock(chain, wait);
+    int r = region_take_put(chain, wait->deadline, wait->interruptible);
 
     if (r < 0)
         return r;
     free_dead(chain);
-    free_lost(chain, is_to_come, (uint32_t)(get(&shm->tail) >> 32));
-    lock_drop_guarded(&shm->put_lock, &chain->put.guard);
+    free_lost(chain, is_to_come, (uint32_t)(word_get(&shm->tail) >> 32));
+    region_drop_put(chain);
 
-    r = lock_take_guarded(&shm->get_lock, &chain->get.guard, wait->deadline,
-                          wait->interruptible);
+    r = region_take_get(chain, wait->deadline, wait->interruptible);
     if (r < 0)
         return r;
-    free_lost(chain, is_taken, (uint32_t)(get(&shm->head) >> 32));
-    lock_drop_guarded(&shm->get_lock, &chain->get.guard);
+    free_lost(chain, is_taken, (uint32_t)(word_get(&shm->head) >> 32));
+    region_drop_get(chain);
     return 0;
 }
 
@@ -554,7 +520,7 @@ int block_take(struct region_chain *chain, uint64_t who, size_t len,
 
 bool block_is_there(struct region_chain *chain)
 {
-    return get(&chain->shm->free_hint) != 0;
+    return word_get(&chain->shm->free_hint) != 0;
 }
 
 void block_leave(struct region_chain *chain)
@@ -563,12 +529,12 @@ void block_leave(struct region_chain *chain)
 
     for (uint32_t i = 0; i < SHM_N_BLOCKS; i++) {
         struct block_view *view = &chain->block[i];
-        if (get(&view->holder) == us() && hand_back(chain, i))
+        if (word_get(&view->holder) == us() && hand_back(chain, i))
             had = true;
         unmap(view);
     }
     if (had) {
-        tell_of_free(chain->shm);
+        count_released(chain->shm);
         event_wake(&chain->shm->released, EVENT_ALL);
     }
 }

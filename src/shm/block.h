@@ -24,9 +24,6 @@ struct block_view {
     char *_Atomic mem;
 };
 
-/* All lengths are multiples of this, which is one of every page size. */
-#define BLOCK_LEN 65536
-
 /* What an empty queue keeps in free blocks. */
 #define BLOCK_KEEP_LEN (UINT64_C(4) << 20)
 

@@ -22,33 +22,24 @@
 #include "chute/error.h"
 #include "plat/plat.h"
 #include "shm/label.h"
-
-static uint64_t get(_Atomic uint64_t *field)
-{
-    return atomic_load_explicit(field, memory_order_relaxed);
-}
-
-static void set(_Atomic uint64_t *field, uint64_t value)
-{
-    atomic_store_explicit(field, value, memory_order_relaxed);
-}
+#include "shm/word.h"
 
 void label_write(struct shm_label *label, uint64_t magic,
                  uint64_t pid_namespace)
 {
-    set(&label->layout, layout_id());
-    set(&label->pid_namespace, pid_namespace);
-    set(&label->magic, magic);
+    word_set(&label->layout, layout_id());
+    word_set(&label->pid_namespace, pid_namespace);
+    word_set(&label->magic, magic);
 }
 
 static int check(struct shm_label *label, uint64_t magic,
                  uint64_t pid_namespace)
 {
-    if (get(&label->magic) != magic)
+    if (word_get(&label->magic) != magic)
         return fail(CHUTE_ECORRUPT);
-    if (get(&label->layout) != layout_id())
+    if (word_get(&label->layout) != layout_id())
         return fail(CHUTE_ELAYOUT);
-    if (get(&label->pid_namespace) != pid_namespace)
+    if (word_get(&label->pid_namespace) != pid_namespace)
         return fail(CHUTE_ENAMESPACE);
     return 0;
 }

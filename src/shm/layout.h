@@ -15,6 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Offsets and lengths of what lies in the file are multiples of this: of every page
+ * size that Linux has. Of the first of them only the header is reserved. */
+#define SHM_GRAIN 65536
+
 /* Fields that different processes write at the same time lie so far apart, for
  * processors fetch cache lines in pairs. */
 #define SHM_APART 128
@@ -192,10 +196,11 @@ struct shm_block {
  *                                       tick
  * last       putters         put_lock   the state before or after: the number
  *                                       of the region that puts go to
- * shrunk_at  getters    put_lock   the time before or after: when memory was
- *                                  last given back, ns on the monotonic clock
- * block_len  who gives a block     put_lock   a sum that is wrong until the next
- *            memory, or takes it              change: of all block[].len
+ * shrunk_at  getters         put_lock   the time before or after: when memory
+ *                                       was last given back, ns on the
+ *                                       monotonic clock
+ * block_len  putters,        put_lock   a sum that is wrong until the next
+ *            getters                    change: of all block[].len
  * first      getters         get_lock   the state before or after: the number
  *                                       of the region that gets come from;
  *                                       behind the truth by the regions whose
@@ -206,12 +211,12 @@ struct shm_block {
  *                            atomics    without leaving
  * bell[]     watchers                   see shm_bell
  * member[]   each its own               see shm_member
- * free_hint  who frees or takes a       a bit that is wrong: all blocks are looked
- *            block           atomics    at before there is said to be none
- * n_released who frees a block          a count one short: who waits looks again
- *                            atomics    within a tick
+ * free_hint  who takes       atomics    a bit that is wrong: all blocks are
+ *            or frees one               looked at before there are none
+ * n_released who frees one   atomics    a count one short: who waits looks
+ *                                       again within a tick
  * released   waiting putters, who       see shm_event
- *            frees a block
+ *            frees one
  * block[]    their owners               see shm_block
  *
  * Region r is in slot r % SHM_N_REGIONS. Memory beyond the end of region `last`
@@ -281,7 +286,7 @@ _Static_assert(offsetof(struct shm_queue, silent) + sizeof(uint64_t) <=
                    offsetof(struct shm_queue, put_lock) + 64,
                "a side's own line");
 _Static_assert(offsetof(struct shm_queue, member) <= 4096, "fits a page");
-_Static_assert(sizeof(struct shm_queue) <= 32768, "fits the first block");
+_Static_assert(sizeof(struct shm_queue) <= 32768, "fits the first grain");
 
 /* -- the pipe (conn.c) ------------------------------------------------------
  *

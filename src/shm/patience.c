@@ -32,6 +32,7 @@
  */
 #include <errno.h>
 
+#include "chute/queue.h"
 #include "plat/plat.h"
 #include "shm/patience.h"
 #include "shm/ring.h"
@@ -140,12 +141,12 @@ static bool poll_for(struct patience *patience, const struct change *change)
 {
     struct habit *habit = patience->habit;
 
-    if (habit->sleeps_at_once)
+    if (habit->spin_ns == CHUTE_SPIN_NEVER)
         return false;
     if (pause_if_it_pays(habit, change))
         return true;
-    if (habit->look_ns)
-        return look_for(change, habit->look_ns);
+    if (habit->spin_ns)
+        return look_for(change, (int64_t)habit->spin_ns);
     return yield_for(change) || spin_for(patience, change);
 }
 
@@ -172,16 +173,6 @@ void patience_end(struct patience *patience)
     patience->is_blocked = false;
     atomic_fetch_sub_explicit(&patience->blocked->n_threads, 1,
                               memory_order_relaxed);
-}
-
-/* Whether there is something to do for one who waits here. What has come may
- * have gone again, to another who was woken for it. */
-static bool is_left(const struct change *change)
-{
-    struct region_chain *chain = change->chain;
-
-    return change->event == &chain->shm->items ? ring_has_work_for_get(chain)
-                                               : ring_has_work_for_put(chain);
 }
 
 static void count_if_lost(const struct change *change)
@@ -219,15 +210,15 @@ int patience_wait(struct patience *patience, const struct change *change)
         }
         if (r == -EINTR && patience->interruptible)
             return r;
-        /* Who waits for a block looks for those of the dead now and then; and what
-         * has come may be of no use to him, so a tick that helps tells nothing. */
-        if (r == -ETIMEDOUT && change->event == &change->chain->shm->released)
+        /* What he sees does not hang on a wake-up alone: it tells nothing. */
+        if (r == -ETIMEDOUT && !change->is_left)
             return 0;
         if (r == -ETIMEDOUT && has_come(change)) {
             /* After the caller's deadline, or if we were slow to get up, it
              * may have come just now: that tells nothing. */
             int64_t late = plat_now() - tick_over;
-            if (late >= 0 && late < TICK_PROMPT_NS && is_left(change))
+            if (late >= 0 && late < TICK_PROMPT_NS &&
+                change->is_left(change->chain))
                 count_if_lost(change);
             /* In there a wake-up may have come to us, and disarmed. */
             patience->slept = true;

@@ -6,17 +6,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "plat/spin.h"
 #include "shm/event.h"
 #include "shm/region.h"
-#include "plat/spin.h"
 
 /* How a handle waits on one side: as it was told to, and as it has learnt. A
  * guess, shared by its threads. All zero: nothing of either. */
 struct habit {
-    int64_t look_ns;     /* look so long before sleeping; 0: as it pays */
-    bool sleeps_at_once; /* do not look at all */
-    _Atomic unsigned
-        n_vain; /* waits in a row for which pausing was too short */
+    uint64_t spin_ns;        /* as in struct chute_queue_options */
+    _Atomic unsigned n_vain; /* waits in a row that pausing did not end */
     struct spin spin;
 };
 
@@ -42,6 +40,10 @@ struct change {
     _Atomic uint64_t *word;
     _Atomic uint64_t *own; /* what those who wait here move themselves */
     uint64_t seen;
+    /* Whether there is something to do for one who waits here: what has come may
+     * have gone again, to another who was woken for it. NULL: the waiter himself
+     * has to see, at each tick. */
+    bool (*is_left)(struct region_chain *chain);
 };
 
 /* -EINVAL if the timeout is out of range. */
@@ -52,7 +54,8 @@ int patience_begin(struct patience *patience, int64_t timeout_ns,
 /* The call is over: nobody waits any more. */
 void patience_end(struct patience *patience);
 
-/* 0: the change has come, or something has; -ETIMEDOUT; -EINTR. */
+/* 0: the change has come, or something has, or it is time to look; -ETIMEDOUT;
+ * -EINTR. */
 int patience_wait(struct patience *patience, const struct change *change);
 
 #endif

@@ -52,11 +52,6 @@
 #include "shm/label.h"
 #include "shm/region.h"
 
-/* Offsets and lengths of regions are multiples of this: of every page size that
- * Linux has. Of the first block only
- * the header is reserved. */
-#define BLOCK 65536
-
 /* Memory is given back once in so long at most: where a producer is ahead of its
  * consumer now and behind it then, reserving it again would cost more than the
  * items do. */
@@ -67,7 +62,7 @@
  * found none while the queue is empty would wait for a get that cannot come. */
 #define N_GROWTHS 18
 
-_Static_assert(REGION_BASE_UNITS *SHM_UNIT % BLOCK == 0, "whole blocks");
+_Static_assert(REGION_BASE_UNITS *SHM_UNIT % SHM_GRAIN == 0, "whole grains");
 
 /* -- views ------------------------------------------------------------------ */
 
@@ -161,13 +156,23 @@ static int place_of(struct region_chain *chain, uint32_t number,
     uint32_t n_units =
         atomic_load_explicit(&slot->n_units, memory_order_relaxed);
 
-    if (offset < BLOCK || offset % BLOCK != 0 || offset > INT64_MAX / 2 ||
-        n_units < REGION_BASE_UNITS || n_units > most_units(chain) ||
-        (n_units & (n_units - 1)) != 0)
+    if (offset < SHM_GRAIN || offset % SHM_GRAIN != 0 ||
+        offset > INT64_MAX / 2 || n_units < REGION_BASE_UNITS ||
+        n_units > most_units(chain) || (n_units & (n_units - 1)) != 0)
         return fail(CHUTE_ECORRUPT);
     *ret_offset = offset;
     *ret_n_units = n_units;
     return 0;
+}
+
+int region_is_inside(struct region_chain *chain, uint64_t offset, uint64_t len)
+{
+    uint64_t file_len, held;
+    int r = plat_shm_size(chain->fd, &file_len, &held);
+
+    if (r < 0)
+        return r;
+    return offset + len <= file_len ? 0 : fail(CHUTE_ECORRUPT);
 }
 
 /* Have *place show the region of that number. */
@@ -179,17 +184,13 @@ static int view_of(struct region_chain *chain,
         atomic_load_explicit(place, memory_order_relaxed);
 
     if (!view || view->number != number) {
-        uint64_t offset, file_len, held;
+        uint64_t offset;
         uint32_t n_units;
         int r = place_of(chain, number, &offset, &n_units);
+        if (r == 0)
+            r = region_is_inside(chain, offset, (uint64_t)n_units * SHM_UNIT);
         if (r < 0)
             return r;
-        /* The file cannot shrink (sealed): what is inside now stays so. */
-        r = plat_shm_size(chain->fd, &file_len, &held);
-        if (r < 0)
-            return r;
-        if (offset + (uint64_t)n_units * SHM_UNIT > file_len)
-            return fail(CHUTE_ECORRUPT);
         r = view_new(chain, number, offset, n_units, &view);
         if (r < 0)
             return r;
@@ -405,7 +406,7 @@ static void write_header(struct region_chain *chain)
                           memory_order_relaxed);
     atomic_store_explicit(&shm->max_units, chain->max_units,
                           memory_order_relaxed);
-    add_region(chain, 0, BLOCK, REGION_BASE_UNITS, 0);
+    add_region(chain, 0, SHM_GRAIN, REGION_BASE_UNITS, 0);
     label_write(&shm->label, SHM_QUEUE_MAGIC, chain->pid_namespace);
 }
 
@@ -420,13 +421,13 @@ static void set_limits(struct region_chain *chain, uint32_t maxsize,
 /* Header, region 0 and their views, in the chain's empty file. */
 static int fill(struct region_chain *chain)
 {
-    size_t len = BLOCK + REGION_BASE_UNITS * SHM_UNIT;
+    size_t len = SHM_GRAIN + REGION_BASE_UNITS * SHM_UNIT;
     struct region_view *view;
     void *mem;
 
     int r = plat_shm_reserve(chain->fd, 0, sizeof *chain->shm);
     if (r == 0)
-        r = plat_shm_reserve(chain->fd, BLOCK, len - BLOCK);
+        r = plat_shm_reserve(chain->fd, SHM_GRAIN, len - SHM_GRAIN);
     if (r == 0 && !chain->named)
         r = plat_shm_seal(chain->fd);
     if (r == 0)
@@ -436,11 +437,11 @@ static int fill(struct region_chain *chain)
     chain->shm = mem;
     chain->map_len = len;
     write_header(chain);
-    r = view_new(chain, 0, BLOCK, REGION_BASE_UNITS, &view);
+    r = view_new(chain, 0, SHM_GRAIN, REGION_BASE_UNITS, &view);
     if (r < 0)
         return r;
     atomic_init(&chain->put.view, view);
-    r = view_new(chain, 0, BLOCK, REGION_BASE_UNITS, &view);
+    r = view_new(chain, 0, SHM_GRAIN, REGION_BASE_UNITS, &view);
     if (r < 0)
         return r;
     atomic_init(&chain->get.view, view);

@@ -104,6 +104,38 @@ int region_shrink(struct region_chain *chain, uint32_t tail_pos);
  * region that did not come to be. */
 void region_mend(struct region_chain *chain);
 
+/* The locks of the two sides, with their guards; of put_lock's owners the first
+ * after a death mends before all else. 0, and the errors of lock_take(). */
+static inline int region_take_put(struct region_chain *chain, int64_t deadline,
+                                  bool interruptible)
+{
+    int r = lock_take_guarded(&chain->shm->put_lock, &chain->put.guard,
+                              deadline, interruptible);
+
+    if (r == LOCK_DIED)
+        region_mend(chain);
+    return r < 0 ? r : 0;
+}
+
+static inline void region_drop_put(struct region_chain *chain)
+{
+    lock_drop_guarded(&chain->shm->put_lock, &chain->put.guard);
+}
+
+static inline int region_take_get(struct region_chain *chain, int64_t deadline,
+                                  bool interruptible)
+{
+    int r = lock_take_guarded(&chain->shm->get_lock, &chain->get.guard,
+                              deadline, interruptible);
+
+    return r < 0 ? r : 0;
+}
+
+static inline void region_drop_get(struct region_chain *chain)
+{
+    lock_drop_guarded(&chain->shm->get_lock, &chain->get.guard);
+}
+
 /* Whether an empty queue should give memory back: the region that gets come from
  * is larger than it keeps, or blocks are, and it did not do so just before. A
  * hint: no lock. */
@@ -120,7 +152,12 @@ uint32_t region_last(struct region_chain *chain);
 int region_read(struct region_chain *chain, uint32_t number, uint32_t pos,
                 uint64_t *ret_unit);
 
-/* Under put_lock. Where the last region or block ends in the file; CHUTE_ECORRUPT. */
+/* Whether that lies in the file. It cannot shrink (sealed): what is inside now
+ * stays so. 0; CHUTE_ECORRUPT. */
+int region_is_inside(struct region_chain *chain, uint64_t offset, uint64_t len);
+
+/* Under put_lock. Where the last region or block ends in the file. 0;
+ * CHUTE_ECORRUPT. */
 int region_end(struct region_chain *chain, uint64_t *ret_offset);
 
 /* Reserve memory in the file. CHUTE_ENOMEM; CHUTE_ENOSPC, of a file that has a

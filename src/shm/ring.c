@@ -185,15 +185,14 @@ static void mark(struct shm_totals *totals, uint64_t old, uint64_t new)
     atomic_store_explicit(&totals->n_units, n_units, memory_order_relaxed);
 }
 
-/* A count from old knowledge may be too high: before it becomes a record, look. */
-static bool may_be_most(struct shm_totals *totals, uint64_t n_items)
+static bool is_most(struct shm_totals *totals, uint64_t n_items)
 {
     return n_items > atomic_load_explicit(&totals->most, memory_order_relaxed);
 }
 
 static void count_most(struct shm_totals *totals, uint32_t n_items)
 {
-    if (n_items > atomic_load_explicit(&totals->most, memory_order_relaxed))
+    if (is_most(totals, n_items))
         atomic_store_explicit(&totals->most, n_items, memory_order_relaxed);
 }
 
@@ -338,14 +337,11 @@ struct room {
     uint32_t n_items;         /* and items that the queue may take */
 };
 
-/* Whether there is room for `need` units, as far as room->state knows. 0;
+/* Whether there is room for `need` units, by room->state, which is sane. 0;
  * RING_FULL; RING_TIGHT, also if only this region is too small. */
 static int measure(struct region_chain *chain, uint32_t need, struct room *room)
 {
     struct ring_state state = room->state;
-
-    if (!state_is_sane(chain, state))
-        return fail(CHUTE_ECORRUPT);
     uint32_t used = region_used(chain, pos_of(state.tail), ring_units(state));
     uint32_t in_region =
         used <= room->view->n_units ? room->view->n_units - used : 0;
@@ -393,11 +389,14 @@ static int find_room(struct region_chain *chain,
         return r;
     /* More than any queue takes is refused all the same. */
     uint32_t n = need < UINT32_MAX ? (uint32_t)need : UINT32_MAX;
+    /* A count by old knowledge may be too high: it must not become a record. */
     if (recall(&chain->put, &shm->put, &state->head) &&
         state_is_sane(chain, *state) && measure(chain, n, room) == 0 &&
-        !may_be_most(&shm->put, ring_count(*state) + (uint64_t)batch->n))
+        !is_most(&shm->put, ring_count(*state) + (uint64_t)batch->n))
         return 0;
     state->head = keep(&chain->put, &shm->put, load_head(chain));
+    if (!state_is_sane(chain, *state))
+        return fail(CHUTE_ECORRUPT);
     r = measure(chain, n, room);
     return r == RING_TIGHT ? grow(chain, n, room) : r;
 }
@@ -507,7 +506,8 @@ struct reading {
     const struct region_view *view;
     uint32_t seq, pos;
     uint32_t n_units; /* before tail */
-    size_t n_bytes;   /* in the batch */
+    size_t n_bytes;   /* in the batch, */
+    size_t cap;       /* of so many that may be */
     int64_t deadline;
 };
 
@@ -515,7 +515,7 @@ struct reading {
 static int hand_out(struct reading *at, struct ring_get_batch *batch,
                     struct iovec *item, const char *block)
 {
-    if (item->iov_len > batch->cap - at->n_bytes)
+    if (item->iov_len > at->cap - at->n_bytes)
         return CHUTE_EMSGSIZE;
     item->iov_base = at->n_bytes ? batch->buf + at->n_bytes : batch->buf;
     return block ? copy(item->iov_base, block, item->iov_len, at->deadline)
@@ -566,21 +566,21 @@ static int read_item(struct reading *at, struct ring_get_batch *batch,
     return hand_out(at, batch, item, NULL);
 }
 
-/* Copy the oldest items out, as far as there is place for them in the batch. *ret_head
- * is where head would be. What goes wrong with another than the first is left to
- * the next call. */
+/* Copy the oldest items out, as far as there is place for them in the batch.
+ * *ret_head is where head would be. What goes wrong with another than the first is
+ * left to the next call. */
 static int read_items(struct reading *at, struct ring_get_batch *batch,
                       uint32_t end_seq, uint64_t *ret_head)
 {
-    size_t i = 0, cap = batch->cap;
+    size_t i = 0;
     uint32_t need;
     int r = 0;
 
     batch->block = 0;
     do {
         /* Under one lock no more than that, but for the first. */
-        if (i == 1 && batch->cap > RING_BATCH_LEN)
-            batch->cap =
+        if (i == 1 && at->cap > RING_BATCH_LEN)
+            at->cap =
                 at->n_bytes > RING_BATCH_LEN ? at->n_bytes : RING_BATCH_LEN;
         r = read_item(at, batch, &batch->items[i], &need);
         if (r < 0)
@@ -591,7 +591,6 @@ static int read_items(struct reading *at, struct ring_get_batch *batch,
         at->n_units -= need;
     } while (++i < batch->n && !batch->block && at->seq != end_seq &&
              !region_ends_at(at->chain, at->view, at->pos));
-    batch->cap = cap;
     batch->n_done = i;
     *ret_head = word_of(at->seq, at->pos);
     return i > 0 ? 0 : r;
@@ -611,10 +610,10 @@ static int read_oldest(struct region_chain *chain, struct ring_get_batch *batch,
         !state_is_sane(chain, state) || ring_count(state) < batch->n) {
         closed = ring_is_closed(chain); /* before tail */
         state.tail = keep(&chain->get, &shm->got, load_tail(chain));
+        if (!state_is_sane(chain, state))
+            return fail(CHUTE_ECORRUPT);
     }
     *ret_state = state;
-    if (!state_is_sane(chain, state))
-        return fail(CHUTE_ECORRUPT);
     int r = region_get_view(chain, pos_of(state.head), &view);
     if (r < 0)
         return r;
@@ -625,6 +624,7 @@ static int read_oldest(struct region_chain *chain, struct ring_get_batch *batch,
                          .seq = seq_of(state.head),
                          .pos = pos_of(state.head),
                          .n_units = ring_units(state),
+                         .cap = batch->cap,
                          .deadline = deadline};
     return read_items(&at, batch, seq_of(state.tail), ret_head);
 }
@@ -651,7 +651,6 @@ int ring_peek(struct region_chain *chain, struct ring_get_batch *batch,
               int64_t deadline, struct ring_state *ret_state)
 {
     uint64_t head;
-
     int r = read_oldest(chain, batch, deadline, ret_state, &head);
 
     if (r == 0 && batch->block)

@@ -112,8 +112,8 @@ static unsigned n_blocks(void)
     uint64_t memory =
         (uint64_t)chain_of(queue_stage.queue)->max_units * SHM_UNIT;
 
-    return memory < (uint64_t)SHM_N_BLOCKS * BLOCK_LEN
-               ? (unsigned)(memory / BLOCK_LEN)
+    return memory < (uint64_t)SHM_N_BLOCKS * SHM_GRAIN
+               ? (unsigned)(memory / SHM_GRAIN)
                : SHM_N_BLOCKS;
 }
 

@@ -116,6 +116,20 @@ TEST(a_handle_that_never_spins_sleeps_at_once)
     chute_queue_free(q);
 }
 
+TEST(nor_does_it_spin_for_a_block)
+{
+    struct chute_loan all, loan;
+    chute_queue *q;
+
+    CHECK_OK(
+        chute_queue_new(&q, CHUTE_OPTIONS(chute_queue_options, .memory = 65536,
+                                          .spin_ns = CHUTE_SPIN_NEVER)));
+    CHECK_OK(chute_queue_reserve(q, &all, 65536, CHUTE_NOWAIT));
+    CHECK_ERR(chute_queue_reserve(q, &loan, 1, CHUTE_MS(1)), CHUTE_ETIMEDOUT);
+    CHECK_EQ(atomic_load(&q->reserving.n_vain), 0);
+    chute_queue_free(q);
+}
+
 TEST(pauses_are_tried_less_often_where_they_are_in_vain)
 {
     chute_queue *q = queue_that_spins(0);
