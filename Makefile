@@ -7,6 +7,7 @@ SECONDS := 120
 HOURS := 8
 MESSAGES := 100000000
 RUNS := 100000000
+RELEASE := --buildtype=release -Db_lto=true
 PREFIX := /usr/local
 DESTDIR :=
 INSTALL_BUILD := $(BUILD)-install
@@ -155,28 +156,28 @@ plots: ## make PERFORMANCE.md and docs/ anew of what was measured last
 
 bench-build:
 	@scripts/setup bench bench-python
-	@scripts/build $(BUILD)-bench --buildtype=release
+	@scripts/build $(BUILD)-bench $(RELEASE)
 
 bench-codec: ## measure the codec alone
 	@scripts/setup
-	@scripts/build $(BUILD)-bench --buildtype=release
+	@scripts/build $(BUILD)-bench $(RELEASE)
 	@/usr/bin/python3 bench/codec.py $(BUILD)-bench/bench/codec
 
 bench-net: ## measure connections beside CPython's and a bare socket
 	@scripts/setup
-	@scripts/build $(BUILD)-bench --buildtype=release
+	@scripts/build $(BUILD)-bench $(RELEASE)
 	@bench/net.py $(BUILD)-bench/bench/net
 
 bench-python: ## measure the Python package beside multiprocessing and pyzmq
 	@scripts/setup bench-python
-	@scripts/build $(BUILD)-bench --buildtype=release
+	@scripts/build $(BUILD)-bench $(RELEASE)
 	@PYTHONPATH=$(BUILD)-bench/python /usr/bin/python3 bench/python.py
 
 install: ## install into PREFIX=/usr/local, below DESTDIR
 	@scripts/setup tool
 	@[ ! -e $(INSTALL_BUILD)/build.ninja ] || \
 		meson configure $(INSTALL_BUILD) -Dprefix=$(PREFIX)
-	@scripts/build $(INSTALL_BUILD) --buildtype=release -Dtests=false \
+	@scripts/build $(INSTALL_BUILD) $(RELEASE) -Dtests=false \
 		--prefix=$(PREFIX)
 	@meson install --quiet --no-rebuild -C $(INSTALL_BUILD) \
 		$(if $(DESTDIR),--destdir $(abspath $(DESTDIR)),)

@@ -108,7 +108,7 @@ static bool stream_has_room(int fd, size_t size, size_t len)
 
 bool io_has_room(int fd, size_t len)
 {
-    size_t size, step;
+    size_t size = 0, step = 0;
     int queued;
 
     if (send_buffer(fd, &size, &step) < 0)

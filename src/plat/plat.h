@@ -150,6 +150,12 @@ static inline void plat_pause(void)
 #endif
 }
 
+/* Tell the processor that we are about to read there. */
+static inline void plat_expect_read(const void *at)
+{
+    __builtin_prefetch(at);
+}
+
 /* Tell the processor that we are about to write there, wherever it lies: it may
  * fetch the line from another one's cache meanwhile. */
 static inline void plat_expect_write(const void *at)

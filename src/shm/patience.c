@@ -4,7 +4,7 @@
  * released; all for the end.
  * A wait goes through up to five stages, the first three once a call:
  *
- *     pause   half a microsecond without a look, then looks with pauses
+ *     pause   half a microsecond or more without a look, then looks with pauses
  *     yield   looks, with the processor offered to others in between: a sleeper's
  *             wake costs more than most waits last
  *     spin    looks for as long as a wake costs, where that has paid off (spin.c)
@@ -15,7 +15,9 @@
  * other side while it writes; a look takes it away, and the other side's next
  * commit waits until it is back. Two that go hand in hand slow each other down to
  * the pace of that line. Left alone for the time of some items, the other side
- * does them at its own pace, and all are taken then without a look (ring.c).
+ * does them at its own pace, and all are taken then without a look (ring.c). Where
+ * some have come while we paused, more will next time: the pause is doubled, to
+ * four microseconds at most; where none or few have come, it is halved again.
  *
  * Pausing helps while the other side runs on another processor. If it shares
  * ours, it cannot go on until we yield; so a handle whose waits were not over
@@ -42,7 +44,9 @@
  * takes so long, its process is likely to be stopped. */
 #define LOCK_NS INT64_C(1000000000)
 
-#define N_PAUSES_UNSEEN 32 /* before the first look */
+#define N_PAUSES_UNSEEN 32 /* before the first look, */
+#define MOST_DOUBLED    3  /* doubled so often at most, */
+#define SOME            3  /* if so many have come */
 #define N_PAUSES        50
 #define N_YIELDS        32
 
@@ -79,10 +83,33 @@ static bool has_come(const struct change *change)
            ring_is_closed(change->chain);
 }
 
-static bool pause_for(const struct change *change)
+/* How many have come; the upper half of a commit word counts them. */
+static uint32_t n_come(const struct change *change)
 {
-    for (int i = 0; i < N_PAUSES_UNSEEN; i++)
+    uint64_t word = atomic_load_explicit(change->word, memory_order_relaxed);
+
+    return (uint32_t)(word >> 32) - (uint32_t)(change->seen >> 32);
+}
+
+static void pause_unseen(struct habit *habit, const struct change *change)
+{
+    unsigned n_doubled =
+        atomic_load_explicit(&habit->n_doubled, memory_order_relaxed);
+    unsigned next = n_doubled;
+
+    for (unsigned i = 0; i < (unsigned)N_PAUSES_UNSEEN << n_doubled; i++)
         plat_pause();
+    if (n_come(change) < SOME)
+        next -= n_doubled > 0;
+    else
+        next += n_doubled < MOST_DOUBLED;
+    if (next != n_doubled)
+        atomic_store_explicit(&habit->n_doubled, next, memory_order_relaxed);
+}
+
+static bool pause_for(struct habit *habit, const struct change *change)
+{
+    pause_unseen(habit, change);
     for (int i = 0; i < N_PAUSES; i++) {
         if (has_come(change))
             return true;
@@ -95,8 +122,8 @@ static bool pause_if_it_pays(struct habit *habit, const struct change *change)
 {
     unsigned n_vain =
         atomic_load_explicit(&habit->n_vain, memory_order_relaxed);
-    bool helps =
-        (n_vain < N_VAIN || n_vain % RETRY_EVERY == 0) && pause_for(change);
+    bool helps = (n_vain < N_VAIN || n_vain % RETRY_EVERY == 0) &&
+                 pause_for(habit, change);
 
     if (!helps || n_vain)
         atomic_store_explicit(&habit->n_vain, helps ? 0 : n_vain + 1,

@@ -13,8 +13,9 @@
 /* How a handle waits on one side: as it was told to, and as it has learnt. A
  * guess, shared by its threads. All zero: nothing of either. */
 struct habit {
-    uint64_t spin_ns;        /* as in struct chute_queue_options */
-    _Atomic unsigned n_vain; /* waits in a row that pausing did not end */
+    uint64_t spin_ns;           /* as in struct chute_queue_options */
+    _Atomic unsigned n_vain;    /* waits in a row that pausing did not end */
+    _Atomic unsigned n_doubled; /* how often the first pause has been */
     struct spin spin;
 };
 

@@ -48,7 +48,7 @@
 /* A copy of more than this looks at the clock once in so many bytes. */
 #define STRIDE ((size_t)1 << 20)
 
-/* How far ahead of tail lines are asked for. */
+/* How far ahead lines are asked for. */
 #define AHEAD_UNITS 32
 #define LINE_UNITS  (64 / SHM_UNIT)
 
@@ -404,7 +404,7 @@ static int find_room(struct region_chain *chain,
 /* Items that are written were read on another processor, a lap ago. It takes as
  * long as two puts to get their lines back, and the lock's release waits for it:
  * so ask for the lines of a later item while this one is written. */
-static void expect_later(const struct region_view *view, uint32_t pos)
+static void expect_to_write(const struct region_view *view, uint32_t pos)
 {
     plat_expect_write(unit_at(view, pos + AHEAD_UNITS));
     plat_expect_write(unit_at(view, pos + AHEAD_UNITS + LINE_UNITS));
@@ -419,7 +419,7 @@ static int write_item(const struct region_view *view, uint32_t seq,
                           word_of(seq, (uint32_t)item->iov_len),
                           memory_order_relaxed);
     atomic_store_explicit(put_at_of(view, pos), put_at, memory_order_relaxed);
-    expect_later(view, pos);
+    expect_to_write(view, pos);
     return copy_in(view, pos + SHM_ITEM_UNITS, item->iov_base, item->iov_len,
                    deadline);
 }
@@ -511,6 +511,18 @@ struct reading {
     int64_t deadline;
 };
 
+/* Likewise those of a later item while this one is read; not beyond tail, where
+ * they would be taken from who writes them. */
+static void expect_to_read(const struct reading *at)
+{
+    uint32_t pos = at->pos + AHEAD_UNITS;
+
+    if (at->n_units < AHEAD_UNITS + 2 * LINE_UNITS)
+        return;
+    plat_expect_read(unit_at(at->view, pos));
+    plat_expect_read(unit_at(at->view, pos + LINE_UNITS));
+}
+
 /* What is at hand goes where the next of the batch belongs. */
 static int hand_out(struct reading *at, struct ring_get_batch *batch,
                     struct iovec *item, const char *block)
@@ -559,6 +571,7 @@ static int read_item(struct reading *at, struct ring_get_batch *batch,
     if (r < 0)
         return r;
     *ret_need = (uint32_t)ring_need(item->iov_len);
+    expect_to_read(at);
     if (atomic_load_explicit(put_at_of(at->view, at->pos),
                              memory_order_relaxed) &
         SHM_IN_BLOCK)

@@ -5,6 +5,7 @@
  * (asleep.h): whose wake-up is lost then misses the test's deadline.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include "queue-scene.h"
 #include "shm/event.h"
 #include "shm/lock.h"
+#include "shm/ring.h"
 #include "test.h"
 
 /* For what takes a second, on a busy machine. */
@@ -141,6 +143,41 @@ TEST(pauses_are_tried_less_often_where_they_are_in_vain)
     CHECK_OK(put_int(q, 1, CHUTE_NOWAIT));
     CHECK_EQ(get_int(q, CHUTE_MS(1)), 1);
     CHECK_EQ(vain_waits(q), 10); /* that was no wait */
+    chute_queue_free(q);
+}
+
+/* A wait during which so many come. */
+static unsigned pause_after(chute_queue *q, uint32_t n_come)
+{
+    _Atomic uint64_t word = (uint64_t)n_come << 32;
+    struct change change = {.chain = &q->chain,
+                            .event = &q->chain.shm->items,
+                            .word = &word,
+                            .own = &word,
+                            .is_left = ring_has_work_for_get};
+    struct shm_blocked blocked = {.since = 0};
+    struct patience patience;
+
+    CHECK_OK(
+        patience_begin(&patience, CHUTE_MS(1), false, &q->getting, &blocked));
+    CHECK_EQ(patience_wait(&patience, &change), n_come ? 0 : -ETIMEDOUT);
+    patience_end(&patience);
+    return atomic_load(&q->getting.n_doubled);
+}
+
+TEST(the_pause_grows_where_much_comes_and_shrinks_where_little_does)
+{
+    chute_queue *q = queue_that_spins(0);
+
+    CHECK_EQ(pause_after(q, 1), 0);
+    CHECK_EQ(pause_after(q, 3), 1);
+    CHECK_EQ(pause_after(q, 1000), 2);
+    CHECK_EQ(pause_after(q, 1000), 3);
+    CHECK_EQ(pause_after(q, 1000), 3);
+    CHECK_EQ(pause_after(q, 2), 2);
+    CHECK_EQ(pause_after(q, 0), 1);
+    CHECK_EQ(pause_after(q, 0), 0);
+    CHECK_EQ(pause_after(q, 0), 0);
     chute_queue_free(q);
 }
 
