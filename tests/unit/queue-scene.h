@@ -9,6 +9,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chute.h>
 
@@ -59,6 +61,27 @@ static inline struct chute_queue_stats stat_of(chute_queue *q)
 
     CHECK_OK(chute_queue_stat(q, &stat));
     return stat;
+}
+
+/* A process that calls fn, and ends. */
+static inline pid_t child(void (*fn)(chute_queue *), chute_queue *q)
+{
+    pid_t pid = fork();
+
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        fn(q);
+        _exit(0);
+    }
+    return pid;
+}
+
+static inline void reap(pid_t pid, int expected_status)
+{
+    int status;
+
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(status, expected_status);
 }
 
 #endif

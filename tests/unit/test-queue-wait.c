@@ -28,26 +28,6 @@
 #define SOON 10
 
 /* Run fn(q) in a child after a moment. */
-static pid_t child(void (*fn)(chute_queue *), chute_queue *q)
-{
-    pid_t pid = fork();
-
-    CHECK(pid >= 0);
-    if (pid == 0) {
-        fn(q);
-        _exit(0);
-    }
-    return pid;
-}
-
-static void reap(pid_t pid, int expected_status)
-{
-    int status;
-
-    CHECK_EQ(waitpid(pid, &status, 0), pid);
-    CHECK_EQ(status, expected_status);
-}
-
 /* -- waiting ---------------------------------------------------------------- */
 
 TEST(a_get_that_may_not_wait_says_that_the_time_is_up)
