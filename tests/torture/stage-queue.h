@@ -65,6 +65,9 @@ struct plan {
     void (*prepare)(void);
 };
 
+/* All scenes, in order; NULL behind the last. In plans-queue.c. */
+const struct scene *queue_scene(unsigned wanted);
+
 extern struct queue_stage {
     char *scratch; /* HUGE_LEN bytes, shared: a fork does not copy it */
     const struct scene *scene;
