@@ -19,6 +19,7 @@
  * busy machine does not stall each time, a lost wake-up does.
  */
 #define _GNU_SOURCE
+#include <limits.h>
 #include <stdio.h>
 
 #include "bill.h"
@@ -116,7 +117,10 @@ static bool try_place(const struct scene *scene, struct walk *walk, uint32_t k,
 static void try_all(const struct scene *scene, struct walk *walk,
                     struct tally *tally)
 {
-    uint32_t n = walk_choose(walk, bill.points, bill.seed), n_broken = 0;
+    unsigned long n_max = bill.points    ? bill.points
+                          : scene->loops ? ULONG_MAX
+                                         : 0;
+    uint32_t n = walk_choose(walk, n_max, bill.seed), n_broken = 0;
 
     for (uint32_t i = 0; i < n && n_broken < N_BROKEN; i++)
         n_broken += !try_place(scene, walk, walk->chosen[i], false, tally);

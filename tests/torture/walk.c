@@ -7,10 +7,10 @@
  * stepped from there. Another run need not take the same way (a clock, a
  * wake-up); it is then found elsewhere than expected.
  *
- * Where not all places are wanted, an instruction that is executed again and
- * again (the loop of a copy, of polling) is chosen the first DENSE times, then
- * N_SPARSE times in all, evenly. A `rep movs` is stepped through for REPEATS
- * rounds, always.
+ * Where not all places are wanted, or an operation does the same for each of many
+ * blocks, an instruction that is executed again and again is chosen the first
+ * DENSE times, then N_SPARSE times in all, evenly. A `rep movs` is stepped through
+ * for REPEATS rounds, always.
  */
 #include "walk.h"
 
