@@ -27,6 +27,7 @@ static void take_arguments(struct bill *bill, char **argv)
     const struct arg args[] = {
         {.name = "--quick", .flag = &given.quick},
         {.name = "--points", .what = "N", .number = &bill->points},
+        {.name = "--rounds", .flag = &bill->rounds},
         {.name = "--every", .what = "N", .number = &bill->every},
         {.name = "--seed", .what = "N", .number = &bill->seed},
         {.name = "--kind", .what = "queue|conn|...", .text = &given.kind},

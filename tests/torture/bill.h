@@ -11,6 +11,7 @@
 struct bill {
     const char *program;
     unsigned long points; /* to die at, of each thing that is played; 0: all */
+    bool rounds;          /* every round of each loop */
     unsigned long every;  /* play one in so many scenes */
     unsigned long seed;
     struct {

@@ -145,14 +145,12 @@ static const struct row {
      {.operation = RESERVE, .large = true, .memory = SHORT_MEMORY,
       .prepare = loan_prepare_small}},
     {"reserve", "dead", true,
-     {.operation = RESERVE, .once = true, .loops = true,
-      .prepare = loan_prepare_dead}},
+     {.operation = RESERVE, .once = true, .prepare = loan_prepare_dead}},
     {"reserve", "dead+small", true,
      {.operation = RESERVE, .large = true, .memory = SHORT_MEMORY,
-      .loops = true, .prepare = loan_prepare_dead}},
+      .prepare = loan_prepare_dead}},
     {"reserve", "lost", true,
-     {.operation = RESERVE, .once = true, .loops = true,
-      .prepare = loan_prepare_lost}},
+     {.operation = RESERVE, .once = true, .prepare = loan_prepare_lost}},
     {"reserve", "none", true,
      {.operation = RESERVE, .help = RELEASER, .prepare = loan_prepare_none}},
     {"reserve", "held", true,
@@ -285,7 +283,6 @@ const struct scene *queue_scene(unsigned wanted)
                 .len = row->plan.help == FEEDER ? HELPERS_LEN : lens[k],
                 .plan = &row->plan,
                 .kind = &scenes_of_queue,
-                .loops = row->plan.loops,
                 .twice = !row->plan.once && (row->plan.help == NOBODY ||
                                              row->plan.help == VICTIM_WATCHES)};
             if (i++ == wanted)

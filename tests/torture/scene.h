@@ -29,7 +29,6 @@ struct scene {
     const char *state;
     size_t len; /* of the item that the victim puts or gets */
     bool twice; /* a second victim can play in it */
-    bool loops; /* it does the same for each of many: some rounds will do */
     const struct scene_kind *kind;
     const void *plan;
 };

@@ -62,7 +62,6 @@ struct plan {
     bool in_place; /* the victim's item lies in a block; PUT: the commit */
     bool lends;    /* GET, RELEASE: of what is borrowed */
     bool once;     /* too many states for a second victim */
-    bool loops;    /* as in struct scene */
     void (*prepare)(void);
 };
 

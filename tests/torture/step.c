@@ -1,11 +1,11 @@
 /* step.c - a participant is killed at every instruction.
  *
- *     step [--quick] [--points N] [--seed N] [--only put/edge/4096]
+ *     step [--quick] [--points N] [--rounds] [--seed N] [--only put/edge/4096]
  *
  * For each scene (scene-*.c: an operation, a state of the queue or pipe, the
  * length of the item) the operation is first stepped through once, and its
- * instructions are written down (walk.c). Then, for each place k of them, a fresh
- * victim on a fresh queue is brought to its k-th instruction and killed with
+ * instructions are written down (walk.c). Then, for each place k of them (of
+ * loops some rounds, or with --rounds all), a fresh victim on a fresh queue is brought to its k-th instruction and killed with
  * SIGKILL, and the survivors have to go on as if nothing had been. A victim that
  * was found elsewhere than expected, for a clock or another process had it take
  * another way, has been killed all the same and is judged all the same; such are
@@ -19,7 +19,6 @@
  * busy machine does not stall each time, a lost wake-up does.
  */
 #define _GNU_SOURCE
-#include <limits.h>
 #include <stdio.h>
 
 #include "bill.h"
@@ -117,10 +116,8 @@ static bool try_place(const struct scene *scene, struct walk *walk, uint32_t k,
 static void try_all(const struct scene *scene, struct walk *walk,
                     struct tally *tally)
 {
-    unsigned long n_max = bill.points    ? bill.points
-                          : scene->loops ? ULONG_MAX
-                                         : 0;
-    uint32_t n = walk_choose(walk, n_max, bill.seed), n_broken = 0;
+    uint32_t n = walk_choose(walk, bill.rounds, bill.points, bill.seed);
+    uint32_t n_broken = 0;
 
     for (uint32_t i = 0; i < n && n_broken < N_BROKEN; i++)
         n_broken += !try_place(scene, walk, walk->chosen[i], false, tally);

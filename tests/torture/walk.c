@@ -7,10 +7,10 @@
  * stepped from there. Another run need not take the same way (a clock, a
  * wake-up); it is then found elsewhere than expected.
  *
- * Where not all places are wanted, or an operation does the same for each of many
- * blocks, an instruction that is executed again and again is chosen the first
- * DENSE times, then N_SPARSE times in all, evenly. A `rep movs` is stepped through
- * for REPEATS rounds, always.
+ * Where not every round is wanted, an instruction that is executed again and
+ * again (the loop of a copy, of polling, over all blocks) is chosen the first DENSE
+ * times, and of all rounds beyond them N_SPARSE, evenly. A `rep movs` is stepped
+ * through for REPEATS rounds, always.
  */
 #include "walk.h"
 
@@ -22,8 +22,8 @@
 #include "torture.h"
 #include "trace.h"
 
-#define DENSE    16
-#define N_SPARSE 24
+#define DENSE    8
+#define N_SPARSE 64
 #define REPEATS  64
 
 /* The instruction's entry; a fresh one if it has none. */
@@ -163,22 +163,19 @@ uint32_t walk_missed(struct walk *walk)
     return n;
 }
 
-uint32_t walk_choose(struct walk *walk, unsigned long n_max, uint64_t seed)
+uint32_t walk_choose(struct walk *walk, bool every_round, unsigned long n_max,
+                     uint64_t seed)
 {
     uint32_t n_often = 0, n = 0, often = 0;
 
-    if (n_max == 0) {
-        for (uint32_t k = 0; k < walk->n; k++)
-            walk->chosen[k] = k;
-        return walk->n;
-    }
     for (uint32_t k = 0; k < walk->n; k++)
         n_often += walk->place[k].n_before >= DENSE;
     uint32_t every = n_often / N_SPARSE + 1;
     for (uint32_t k = 0; k < walk->n; k++)
-        if (walk->place[k].n_before < DENSE || often++ % every == 0)
+        if (every_round || walk->place[k].n_before < DENSE ||
+            often++ % every == 0)
             walk->chosen[n++] = k;
-    if (n <= n_max)
+    if (n_max == 0 || n <= n_max)
         return n;
     /* One, at random, of each of so many stretches. */
     uint32_t wanted = (uint32_t)n_max;

@@ -50,9 +50,10 @@ void walk_dies_here(pid_t pid, struct walk *walk);
  * walk->chosen. How many. */
 uint32_t walk_missed(struct walk *walk);
 
-/* The places where the victim is to die, in order: all, if n_max is 0, or so
- * many at most, the rounds of long loops left out. Into walk->chosen. How
- * many. */
-uint32_t walk_choose(struct walk *walk, unsigned long n_max, uint64_t seed);
+/* The places where the victim is to die, in order, with every round of each loop
+ * or without most of them; so many at most, unless n_max is 0. Into walk->chosen.
+ * How many. */
+uint32_t walk_choose(struct walk *walk, bool every_round, unsigned long n_max,
+                     uint64_t seed);
 
 #endif
