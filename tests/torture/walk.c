@@ -22,7 +22,7 @@
 #include "torture.h"
 #include "trace.h"
 
-#define DENSE    8
+#define DENSE    16
 #define N_SPARSE 64
 #define REPEATS  64
 
