@@ -36,7 +36,7 @@
  * to be as large, and the lowest are used first, so that few are; an empty queue
  * gives back what is beyond BLOCK_KEEP_LEN.
  *
- * Proof: tests/unit/test-queue-loan.c, tests/torture/step.c, tests/model/block.pml.
+ * Proof: tests/unit/test-queue-loan*.c, tests/torture/step.c, tests/model/block.pml.
  */
 #include <errno.h>
 

@@ -10,7 +10,7 @@
 
 struct bill {
     const char *program;
-    unsigned long points; /* to die at, of each thing that is played; 0: all */
+    unsigned long points; /* to die at, of each thing, at most; 0: no limit */
     bool rounds;          /* every round of each loop */
     unsigned long every;  /* play one in so many scenes */
     unsigned long seed;

@@ -147,7 +147,7 @@ static unsigned try_state(const struct scene *scene, const struct walk *first,
     end_second(pid, &verdict);
     tally->steps += second.n - 1;
     tally->states++;
-    uint32_t n = walk_choose(&second, false, bill.points, bill.seed);
+    uint32_t n = walk_choose(&second, bill.rounds, bill.points, bill.seed);
     for (uint32_t i = 0; i < n && n_broken < N_BROKEN; i++)
         n_broken +=
             !try_pair(scene, first, k, &second, second.chosen[i], tally);

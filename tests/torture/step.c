@@ -5,13 +5,14 @@
  * For each scene (scene-*.c: an operation, a state of the queue or pipe, the
  * length of the item) the operation is first stepped through once, and its
  * instructions are written down (walk.c). Then, for each place k of them (of
- * loops some rounds, or with --rounds all), a fresh victim on a fresh queue is brought to its k-th instruction and killed with
- * SIGKILL, and the survivors have to go on as if nothing had been. A victim that
- * was found elsewhere than expected, for a clock or another process had it take
- * another way, has been killed all the same and is judged all the same; such are
- * counted as strays. So that they leave no hole, it is written down where each
- * one died, and in the end the instructions at which nobody did are tried again,
- * with the others as slow as they were when the walk was recorded.
+ * loops some rounds, or with --rounds all), a fresh victim on a fresh queue is
+ * brought to its k-th instruction and killed with SIGKILL, and the survivors have
+ * to go on as if nothing had been. A victim that was found elsewhere than
+ * expected, for a clock or another process had it take another way, has been
+ * killed all the same and is judged all the same; such are counted as strays. So
+ * that they leave no hole, it is written down where each one died, and in the end
+ * the instructions at which nobody did are tried again, with the others as slow
+ * as they were when the walk was recorded.
  *
  * Inside of system calls nobody is killed here; soak.c does that.
  *

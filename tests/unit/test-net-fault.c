@@ -115,9 +115,19 @@ static void meet(const char *address, const struct chute_net_options *options)
     chute_listener_free(l);
 }
 
-static bool is_empty(const char *path)
+static char tmp[40];
+
+/* Listeners have their files in a directory of the test's. */
+static void begin_in_tmp(void)
 {
-    DIR *dir = opendir(path);
+    strcpy(tmp, "/tmp/chute-net-fault-XXXXXX");
+    CHECK(mkdtemp(tmp) != NULL);
+    CHECK_EQ(setenv("TMPDIR", tmp, 1), 0);
+}
+
+static bool is_empty(void)
+{
+    DIR *dir = opendir(tmp);
     int n = 0;
 
     CHECK(dir != NULL);
@@ -127,11 +137,11 @@ static bool is_empty(const char *path)
     return n == 2;
 }
 
-static void empty(const char *path)
+static void empty(void)
 {
     char command[200];
 
-    snprintf(command, sizeof command, "rm -rf %s/*", path);
+    snprintf(command, sizeof command, "rm -rf %s/*", tmp);
     CHECK_EQ(system(command), 0);
 }
 
@@ -143,21 +153,23 @@ static bool may_leave_files(void)
            strcmp(site, "rmdir") == 0;
 }
 
+static void check_tmp_is_left_empty(void)
+{
+    if (is_empty())
+        return;
+    CHECK(may_leave_files());
+    empty();
+}
+
 /* What lies in the file system, and nothing that comes in any order. */
 TEST_TIMEOUT(a_listener_comes_and_goes, 240)
 {
-    char tmp[] = "/tmp/chute-net-fault-XXXXXX";
-
-    CHECK(mkdtemp(tmp) != NULL);
-    CHECK_EQ(setenv("TMPDIR", tmp, 1), 0);
+    begin_in_tmp();
     FAULT_LOOP (n) {
         chute_listener *l = NULL;
         TRY(chute_listener_new(&l, NULL, &with_key));
         chute_listener_free(l);
-        if (!is_empty(tmp)) {
-            CHECK(may_leave_files());
-            empty(tmp);
-        }
+        check_tmp_is_left_empty();
     }
     CHECK_EQ(rmdir(tmp), 0);
 }
@@ -187,12 +199,9 @@ static void come_and_go(const char *address)
 
 TEST_TIMEOUT(client_and_listener_one_after_the_other, 240)
 {
-    char tmp[] = "/tmp/chute-net-fault-XXXXXX";
-
-    CHECK(mkdtemp(tmp) != NULL);
-    CHECK_EQ(setenv("TMPDIR", tmp, 1), 0);
+    begin_in_tmp();
     come_and_go(NULL);
-    empty(tmp);
+    empty();
     CHECK_EQ(rmdir(tmp), 0);
     come_and_go("tcp:127.0.0.1:0");
 }
@@ -200,10 +209,7 @@ TEST_TIMEOUT(client_and_listener_one_after_the_other, 240)
 /* A watched listener winds its timer for who has connected and says nothing. */
 TEST_TIMEOUT(a_client_says_nothing, 240)
 {
-    char tmp[] = "/tmp/chute-net-fault-XXXXXX";
-
-    CHECK(mkdtemp(tmp) != NULL);
-    CHECK_EQ(setenv("TMPDIR", tmp, 1), 0);
+    begin_in_tmp();
     FAULT_LOOP (n) {
         chute_listener *l = NULL;
         chute_conn *conn = NULL;
@@ -214,23 +220,17 @@ TEST_TIMEOUT(a_client_says_nothing, 240)
         CHECK(r == CHUTE_ETIMEDOUT || fault_fired());
         close(silent);
         chute_listener_free(l);
+        check_tmp_is_left_empty();
     }
-    empty(tmp);
     CHECK_EQ(rmdir(tmp), 0);
 }
 
 static void walk(const char *address, const struct chute_net_options *options)
 {
-    char tmp[] = "/tmp/chute-net-fault-XXXXXX";
-
-    CHECK(mkdtemp(tmp) != NULL);
-    CHECK_EQ(setenv("TMPDIR", tmp, 1), 0);
+    begin_in_tmp();
     FAULT_LOOP (n) {
         meet(address, options);
-        if (!is_empty(tmp)) {
-            CHECK(may_leave_files());
-            empty(tmp);
-        }
+        check_tmp_is_left_empty();
     }
     CHECK_EQ(rmdir(tmp), 0);
 }
