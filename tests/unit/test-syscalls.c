@@ -267,6 +267,13 @@ static void check_call(struct task *task,
                      task->used ? ", which has had its call" : "");
 }
 
+/* A task that has stopped may be killed by another, and then it has stopped no
+ * more, ptrace(2): its death is what waitpid tells next. */
+static bool was_killed(void)
+{
+    return errno == ESRCH;
+}
+
 /* A task has stopped: the signal to let it go on with. */
 static int look(struct task *task, int status)
 {
@@ -274,8 +281,11 @@ static int look(struct task *task, int status)
     int signal = WSTOPSIG(status);
 
     if (signal == (SIGTRAP | 0x80)) {
-        CHECK(ptrace(PTRACE_GET_SYSCALL_INFO, task->tid, sizeof info, &info) >
-              0);
+        if (ptrace(PTRACE_GET_SYSCALL_INFO, task->tid, sizeof info, &info) <=
+            0) {
+            CHECK(was_killed());
+            return 0;
+        }
         if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
             check_call(task, &info);
         return 0;
@@ -303,9 +313,9 @@ static int trace(pid_t tracee)
         int signal = look(task, status);
         /* Another program is none of ours. */
         bool other = status >> 16 == PTRACE_EVENT_EXEC;
-        CHECK_EQ(ptrace(other ? PTRACE_DETACH : PTRACE_SYSCALL, tid, NULL,
-                        (void *)(intptr_t)signal),
-                 0);
+        CHECK(ptrace(other ? PTRACE_DETACH : PTRACE_SYSCALL, tid, NULL,
+                     (void *)(intptr_t)signal) == 0 ||
+              was_killed());
     }
     return result;
 }
