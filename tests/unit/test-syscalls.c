@@ -210,6 +210,7 @@ static struct task {
     const char *site; /* passed last, */
     bool used;        /* and called */
     bool fresh;       /* none passed yet */
+    bool again; /* a signal has ended its call, which the kernel makes anew */
 } tasks[64];
 
 static struct task *task_of(pid_t tid)
@@ -274,6 +275,13 @@ static bool was_killed(void)
     return errno == ESRCH;
 }
 
+/* The kernel's ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND and
+ * ERESTART_RESTARTBLOCK, which only a tracer sees. */
+static bool is_made_anew(int64_t result)
+{
+    return result == -512 || result == -513 || result == -514 || result == -516;
+}
+
 /* A task has stopped: the signal to let it go on with. */
 static int look(struct task *task, int status)
 {
@@ -286,8 +294,10 @@ static int look(struct task *task, int status)
             CHECK(was_killed());
             return 0;
         }
-        if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
+        if (info.op == PTRACE_SYSCALL_INFO_ENTRY && !task->again)
             check_call(task, &info);
+        task->again =
+            info.op == PTRACE_SYSCALL_INFO_EXIT && is_made_anew(info.exit.rval);
         return 0;
     }
     /* Events, and the stop that a new one begins with. */
