@@ -79,20 +79,18 @@ static bool take_free(struct shm_lock *lock, uint32_t *v, uint32_t tid,
 
 /* A wait has timed out, and the word is free: was a wake-up lost? There is no
  * telling if it was the caller's deadline, or if we were slow to get up, for
- * the owner may have let go meanwhile. And not if one is under way to another
- * sleeper, who will have the word in a moment. */
+ * the owner may have let go meanwhile. And not if one is under way: to us, who
+ * are woken then, or to another sleeper, who will have the word in a moment. */
 static bool was_lost(struct shm_lock *lock, int64_t tick_over)
 {
-    int64_t now = plat_now();
-
-    if (now < tick_over || now - tick_over > TICK_PROMPT_NS)
+    if (!tick_was_prompt(tick_over))
         return false;
-    for (int i = 0; i < TICK_GRACE_NS / LOOK_NS; i++) {
-        (void)plat_wait(&lock->word, 0, now += LOOK_NS);
-        if (atomic_load_explicit(&lock->word, memory_order_relaxed) != 0)
+    int64_t look = plat_now();
+    for (int i = 0; i < TICK_GRACE_NS / LOOK_NS; i++)
+        if (plat_wait(&lock->word, 0, look += LOOK_NS) != -ETIMEDOUT)
             return false;
-    }
-    return true;
+    return tick_was_prompt(look) &&
+           atomic_load_explicit(&lock->word, memory_order_relaxed) == 0;
 }
 
 /* What take_free() found: tell of a death, count what happened. */

@@ -27,8 +27,8 @@
  * Where the tick finds that the change had come, and that something is left to
  * do, a wake-up was lost, or is just under way: to us, or to another sleeper who
  * will pass it on. To tell the two apart takes a second look a while later: it
- * was lost if nobody has rung, and nobody of those who wait here has got on. Only
- * then it counts.
+ * was lost if nobody has rung, nor woken us, and nobody of those who wait here has
+ * got on. Only then it counts.
  *
  * Proof: tests/unit/test-queue-wait.c; tests/stress/ for the count.
  */
@@ -207,9 +207,11 @@ static void count_if_lost(const struct change *change)
     struct shm_event *event = change->event;
     uint64_t own = atomic_load_explicit(change->own, memory_order_relaxed);
     uint32_t v = atomic_load_explicit(&event->word, memory_order_relaxed);
+    int64_t grace_over = plat_now() + TICK_GRACE_NS;
 
-    (void)plat_wait(&event->word, v, plat_now() + TICK_GRACE_NS);
-    if (atomic_load_explicit(&event->word, memory_order_relaxed) == v &&
+    if (plat_wait(&event->word, v, grace_over) == -ETIMEDOUT &&
+        tick_was_prompt(grace_over) &&
+        atomic_load_explicit(&event->word, memory_order_relaxed) == v &&
         atomic_load_explicit(change->own, memory_order_relaxed) == own)
         atomic_fetch_add_explicit(&event->n_rescues, 1, memory_order_relaxed);
 }
@@ -243,9 +245,7 @@ int patience_wait(struct patience *patience, const struct change *change)
         if (r == -ETIMEDOUT && has_come(change)) {
             /* After the caller's deadline, or if we were slow to get up, it
              * may have come just now: that tells nothing. */
-            int64_t late = plat_now() - tick_over;
-            if (late >= 0 && late < TICK_PROMPT_NS &&
-                change->is_left(change->chain))
+            if (tick_was_prompt(tick_over) && change->is_left(change->chain))
                 count_if_lost(change);
             /* In there a wake-up may have come to us, and disarmed. */
             patience->slept = true;

@@ -13,6 +13,7 @@
 #define SHM_TICK_H
 
 #include <errno.h>
+#include <stdbool.h>
 
 #include "plat/plat.h"
 
@@ -37,6 +38,16 @@ extern int64_t tick_ns; /* event.c */
 #else
 #define TICK_GRACE_NS INT64_C(10000000)
 #endif
+
+/* Whether a sleep that was to end at `over` has, and we were up soon after: if
+ * not, the machine is busy, or the sleep has ended before, and what we find says
+ * nothing about wake-ups. */
+static inline bool tick_was_prompt(int64_t over)
+{
+    int64_t late = plat_now() - over;
+
+    return late >= 0 && late < TICK_PROMPT_NS;
+}
 
 /* Sleep while *word is `seen`, for a tick at most. 0: woken or changed;
  * -ETIMEDOUT: the tick or the deadline; -EINTR. */

@@ -179,6 +179,44 @@ TEST_TIMEOUT(sleeping_waiters_wake_one_after_the_other, 10)
     shared_free(s);
 }
 
+/* The first half of lock_drop(): the wake-up is yet to come. */
+static void drop_silently(struct shared *s)
+{
+    atomic_store(&s->lock.word, 0);
+    plat_pend(&plat_self_, NULL);
+}
+
+/* On a busy machine there may be no telling, and it is not. */
+TEST_TIMEOUT(a_wake_up_that_was_lost_is_counted, 60)
+{
+    struct shared *s = shared_new();
+    pid_t waiter;
+
+    while (atomic_load(&s->lock.n_rescues) == 0) {
+        CHECK_OK(lock_take(&s->lock, 0, false));
+        start_waiters(s, &waiter, 1);
+        drop_silently(s);
+        reap(waiter, 0);
+    }
+    CHECK_EQ(atomic_load(&s->lock.n_rescues), 1);
+    shared_free(s);
+}
+
+TEST(one_that_came_after_the_tick_was_not_lost)
+{
+    struct shared *s = shared_new();
+    pid_t waiter;
+
+    CHECK_OK(lock_take(&s->lock, 0, false));
+    start_waiters(s, &waiter, 1);
+    drop_silently(s);
+    usleep(200000); /* the tick, and some of the grace */
+    plat_wake(&s->lock.word, 1);
+    reap(waiter, 0);
+    CHECK_EQ(atomic_load(&s->lock.n_rescues), 0);
+    shared_free(s);
+}
+
 static void give_up_in_a_moment(struct shared *s)
 {
     CHECK_ERR(lock_take(&s->lock, in_ms(300), false), -ETIMEDOUT);

@@ -345,6 +345,43 @@ TEST(who_was_not_needed_was_not_forgotten)
     chute_queue_free(q);
 }
 
+/* The first half of a put: the wake-up, for a getter that sleeps, is yet to
+ * come. */
+static void put_silently(chute_queue *q)
+{
+    atomic_fetch_add(&q->chain.shm->items.word, 1);
+    CHECK_OK(put_int(q, 7, CHUTE_NOWAIT));
+}
+
+/* On a busy machine there may be no telling, and it is not. */
+TEST_TIMEOUT(a_wake_up_that_was_lost_is_counted, 60)
+{
+    chute_queue *q = queue_new(0, 0);
+
+    while (stat_of(q).n_rescues == 0) {
+        pid_t pid = child(get_one, q);
+        await_sleep(pid);
+        put_silently(q);
+        reap(pid, 0);
+    }
+    CHECK_EQ(stat_of(q).n_rescues, 1);
+    chute_queue_free(q);
+}
+
+TEST(one_that_came_after_the_tick_was_not_lost)
+{
+    chute_queue *q = queue_new(0, 0);
+    pid_t pid = child(get_one, q);
+
+    await_sleep(pid);
+    put_silently(q);
+    usleep(200000); /* the tick, and some of the grace */
+    plat_wake(&q->chain.shm->items.word, 1);
+    reap(pid, 0);
+    CHECK_EQ(stat_of(q).n_rescues, 0);
+    chute_queue_free(q);
+}
+
 TEST_TIMEOUT(who_peeks_passes_the_wake_up_on, SOON)
 {
     chute_queue *q = queue_new(0, 0);
