@@ -29,17 +29,44 @@ struct reserve_call {
     uint64_t who;
     size_t len;
     struct patience patience;
+    struct block_wait wait; /* for a lock */
 };
 
 static int take_once(struct reserve_call *call, uint32_t *ret_number)
 {
-    struct block_wait wait = {.deadline = call->patience.lock_deadline,
-                              .interruptible = call->queue->interruptible};
+    struct region_chain *chain = &call->queue->chain;
 
-    if (ring_is_closed(&call->queue->chain))
+    if (ring_is_closed(chain))
         return CHUTE_ECLOSED;
-    return block_take(&call->queue->chain, call->who, call->len, &wait,
-                      ret_number);
+    return block_take(chain, call->who, call->len, &call->wait, ret_number);
+}
+
+/* The same where there was none: the dead may have left some. */
+static int find_once(struct reserve_call *call, uint32_t *ret_number)
+{
+    int r = take_once(call, ret_number);
+
+    if (r != BLOCK_NONE)
+        return r;
+    r = block_find_lost(&call->queue->chain, &call->wait);
+    return r < 0 ? r : take_once(call, ret_number);
+}
+
+/* Without a look for what the dead have left, which takes locks: mostly there is
+ * a free block, or soon will be. */
+static int take_soon(struct reserve_call *call, struct change *change,
+                     uint32_t *ret_number)
+{
+    int r = take_once(call, ret_number);
+
+    if (r != BLOCK_NONE || call->patience.nowait)
+        return r;
+    /* acquire: pairs with the release in count_released(), of what is free. */
+    change->seen = atomic_load_explicit(change->word, memory_order_acquire);
+    r = take_once(call, ret_number);
+    if (r == BLOCK_NONE && patience_poll(&call->patience, change))
+        r = take_once(call, ret_number);
+    return r;
 }
 
 static int take(struct reserve_call *call, uint32_t *ret_number)
@@ -50,13 +77,15 @@ static int take(struct reserve_call *call, uint32_t *ret_number)
                             .event = &shm->released,
                             .word = &shm->n_released,
                             .own = &shm->free_hint};
-    int r;
+    int r = take_soon(call, &change, ret_number);
 
+    if (r != BLOCK_NONE)
+        return r;
     do {
         /* acquire: pairs with the release in count_released(), of what is free. */
         uint64_t seen =
             atomic_load_explicit(&shm->n_released, memory_order_acquire);
-        r = take_once(call, ret_number);
+        r = find_once(call, ret_number);
         if (r != BLOCK_NONE)
             return r;
         /* What we were woken for is no use to us, who need much memory; another
@@ -102,6 +131,8 @@ int chute_queue_reserve(chute_queue *queue, struct chute_loan *ret_loan,
                        &queue->reserving, &member->putting);
     if (r < 0)
         return r;
+    call.wait = (struct block_wait){.deadline = call.patience.lock_deadline,
+                                    .interruptible = queue->interruptible};
     r = take(&call, &number);
     patience_end(&call.patience);
     /* Who has slept passes on what he leaves to others. */

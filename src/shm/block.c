@@ -33,8 +33,8 @@
  * place. What a putter had reserved beyond the last end when he died is given back
  * with what he had reserved for regions (region_mend). All together have no more
  * than the queue's `memory`. Free ones keep theirs, for the next message is likely
- * to be as large, and the lowest are used first, so that few are; an empty queue
- * gives back what is beyond BLOCK_KEEP_LEN.
+ * to be as large, and are used before others get any, so that few are; an empty
+ * queue gives back what is beyond BLOCK_KEEP_LEN.
  *
  * Proof: tests/unit/test-queue-loan*.c, tests/torture/step.c, tests/model/block.pml.
  */
@@ -161,6 +161,34 @@ static int map(struct region_chain *chain, uint32_t number)
     return 0;
 }
 
+static bool is_free(struct region_chain *chain, uint32_t number)
+{
+    return word_get(&chain->shm->block[number].owner) == FREE;
+}
+
+/* -- the hint ----------------------------------------------------------------
+ *
+ * A bit says that the block has become free since somebody found that it was not.
+ * It stays on while the block is taken and freed again, so that those who do it
+ * all the time only read the word. */
+
+static void hint_free(struct region_chain *chain, uint32_t number)
+{
+    /* The block is free since a read-modify-write. Pairs with the barrier in
+     * hint_taken(): either he sees that, or we see what he has done to the bit. */
+    plat_fence_after_rmw();
+    if (!(word_get(&chain->shm->free_hint) & word_bit(number)))
+        word_add_bit(&chain->shm->free_hint, number);
+}
+
+static void hint_taken(struct region_chain *chain, uint32_t number)
+{
+    word_take_bit(&chain->shm->free_hint, number);
+    plat_fence_after_rmw(); /* pairs with the barrier in hint_free() */
+    if (is_free(chain, number))
+        word_add_bit(&chain->shm->free_hint, number);
+}
+
 /* -- from hand to hand ------------------------------------------------------ */
 
 /* Let go first: as soon as it is free, another thread may hold it. */
@@ -172,14 +200,16 @@ static bool hand_back(struct region_chain *chain, uint32_t number)
     let_go(view);
     if (!pass(&chain->shm->block[number], who, FREE))
         return false;
-    word_add_bit(&chain->shm->free_hint, number);
+    hint_free(chain, number);
     return true;
 }
 
+/* In the upper half, as the commit words count (patience.c). */
 static void count_released(struct shm_queue *shm)
 {
     /* release: pairs with the acquire in queue-loan.c. */
-    atomic_fetch_add_explicit(&shm->n_released, 1, memory_order_release);
+    atomic_fetch_add_explicit(&shm->n_released, UINT64_C(1) << 32,
+                              memory_order_release);
 }
 
 void block_drop(struct region_chain *chain, uint32_t number)
@@ -208,6 +238,7 @@ int block_open(struct region_chain *chain, const struct block_name *name,
     struct shm_block *block = &chain->shm->block[name->number];
     struct block_view *view = &chain->block[name->number];
 
+    plat_expect_write(block); /* most are taken */
     /* acquire: pairs with pass() in block_enqueue(). */
     if (atomic_load_explicit(&block->owner, memory_order_acquire) != QUEUED ||
         atomic_load_explicit(&block->seq, memory_order_relaxed) != seq)
@@ -275,14 +306,36 @@ static void strip(struct region_chain *chain, uint32_t number)
     word_set(&chain->shm->block[number].len, 0);
 }
 
-/* Under put_lock: have free blocks keep no more than so much. */
-static void strip_free(struct region_chain *chain, uint64_t keep_len)
+static uint64_t power_of_two_for(uint64_t len)
+{
+    uint64_t n = SHM_GRAIN;
+
+    while (n < len)
+        n *= 2;
+    return n;
+}
+
+/* Whether that much is enough, and no waste. */
+static bool is_fit(uint64_t len, uint64_t need)
+{
+    return len >= need && len <= power_of_two_for(need);
+}
+
+/* Under put_lock: have free blocks keep no more than so much. But one that has
+ * become free just now, and has what is needed, is used as it is. */
+static void strip_free(struct region_chain *chain, uint64_t keep_len,
+                       uint64_t need)
 {
     uint64_t sum = sum_up(chain), who = member_self();
 
     for (uint32_t i = 0; i < SHM_N_BLOCKS && sum > keep_len; i++) {
         struct shm_block *block = &chain->shm->block[i];
         uint64_t len = word_get(&block->len);
+        if (need && is_fit(len, need)) {
+            if (is_free(chain, i))
+                hint_free(chain, i);
+            continue;
+        }
         if (len == 0 || !pass(block, FREE, who))
             continue;
         strip(chain, i);
@@ -296,18 +349,9 @@ void block_shrink(struct region_chain *chain)
 {
     if (word_get(&chain->shm->block_len) <= BLOCK_KEEP_LEN)
         return;
-    strip_free(chain, BLOCK_KEEP_LEN);
+    strip_free(chain, BLOCK_KEEP_LEN, 0);
     atomic_store_explicit(&chain->shm->shrunk_at, plat_now(),
                           memory_order_relaxed);
-}
-
-static uint64_t power_of_two_for(uint64_t len)
-{
-    uint64_t n = SHM_GRAIN;
-
-    while (n < len)
-        n *= 2;
-    return n;
 }
 
 /* Under put_lock: how much a block may have that needs so much; a power of two
@@ -321,7 +365,7 @@ static uint64_t len_for(struct region_chain *chain, uint64_t need)
     if (others + most <= limit)
         return most;
     if (others + least > limit) {
-        strip_free(chain, limit - least);
+        strip_free(chain, limit - least, need);
         others = sum_up(chain);
     }
     return others + least <= limit ? least : 0;
@@ -351,12 +395,6 @@ static int give_memory(struct region_chain *chain, uint32_t number,
     return 0;
 }
 
-/* Whether that much is enough, and no waste. */
-static bool is_fit(uint64_t len, uint64_t need)
-{
-    return len >= need && len <= power_of_two_for(need);
-}
-
 /* Have a block that we have taken mapped, with len bytes at least. */
 static int fit(struct region_chain *chain, uint32_t number, size_t len,
                const struct block_wait *wait)
@@ -380,27 +418,42 @@ static int fit(struct region_chain *chain, uint32_t number, size_t len,
 
 /* -- taking one ------------------------------------------------------------- */
 
-static bool take_free(struct region_chain *chain, uint64_t who, uint32_t number)
+/* One that has the memory. */
+static bool take_fit(struct region_chain *chain, uint64_t who, size_t len,
+                     uint32_t number)
 {
-    if (!pass(&chain->shm->block[number], FREE, who))
-        return false;
-    word_take_bit(&chain->shm->free_hint, number);
-    return true;
+    struct shm_block *block = &chain->shm->block[number];
+
+    return is_fit(word_get(&block->len), len ? len : 1) &&
+           pass(block, FREE, who);
 }
 
-/* By the hint: one that has the memory. */
+/* The one behind the last that we have taken: the longer ago a block was freed,
+ * the less likely somebody is still at it. */
+static bool take_next(struct region_chain *chain, uint64_t who, size_t len,
+                      uint32_t *ret_number)
+{
+    uint32_t next = (uint32_t)word_get(&chain->next_block) % SHM_N_BLOCKS;
+
+    plat_expect_write(&chain->shm->block[next]);
+    *ret_number = next;
+    return take_fit(chain, who, len, next);
+}
+
 static bool take_by_hint(struct region_chain *chain, uint64_t who, size_t len,
                          uint32_t *ret_number)
 {
     uint64_t hint = word_get(&chain->shm->free_hint);
 
-    for (uint32_t i = 0; i < SHM_N_BLOCKS && hint >> i; i++)
-        if (hint & word_bit(i) &&
-            is_fit(word_get(&chain->shm->block[i].len), len ? len : 1) &&
-            take_free(chain, who, i)) {
-            *ret_number = i;
+    for (uint32_t i = 0; i < SHM_N_BLOCKS && hint >> i; i++) {
+        if (!(hint & word_bit(i)))
+            continue;
+        *ret_number = i;
+        if (!is_free(chain, i))
+            hint_taken(chain, i);
+        else if (take_fit(chain, who, len, i))
             return true;
-        }
+    }
     return false;
 }
 
@@ -408,7 +461,7 @@ static bool take_any(struct region_chain *chain, uint64_t who,
                      uint32_t *ret_number)
 {
     for (uint32_t i = 0; i < SHM_N_BLOCKS; i++)
-        if (take_free(chain, who, i)) {
+        if (is_free(chain, i) && pass(&chain->shm->block[i], FREE, who)) {
             *ret_number = i;
             return true;
         }
@@ -434,7 +487,7 @@ static void free_dead(struct region_chain *chain)
             continue;
         strip(chain, i); /* it may have holes */
         (void)pass(block, self, FREE);
-        word_add_bit(&chain->shm->free_hint, i);
+        hint_free(chain, i);
     }
 }
 
@@ -463,12 +516,11 @@ static void free_lost(struct region_chain *chain,
             continue;
         uint32_t seq = atomic_load_explicit(&block->seq, memory_order_relaxed);
         if (is_lost(seq, by) && pass(block, QUEUED, FREE))
-            word_add_bit(&chain->shm->free_hint, i);
+            hint_free(chain, i);
     }
 }
 
-/* Free all that the dead have left. */
-static int find_lost(struct region_chain *chain, const struct block_wait *wait)
+int block_find_lost(struct region_chain *chain, const struct block_wait *wait)
 {
     struct shm_queue *shm = chain->shm;
     int r = region_take_put(chain, wait->deadline, wait->interruptible);
@@ -487,14 +539,16 @@ static int find_lost(struct region_chain *chain, const struct block_wait *wait)
     return 0;
 }
 
-static int try_to_take(struct region_chain *chain, uint64_t who, size_t len,
-                       const struct block_wait *wait, uint32_t *ret_number)
+int block_take(struct region_chain *chain, uint64_t who, size_t len,
+               const struct block_wait *wait, uint32_t *ret_number)
 {
     uint32_t number;
 
-    if (!take_by_hint(chain, who, len, &number) &&
+    if (!take_next(chain, who, len, &number) &&
+        !take_by_hint(chain, who, len, &number) &&
         !take_any(chain, who, &number))
         return BLOCK_NONE;
+    word_set(&chain->next_block, number + 1);
     int r = hold(&chain->block[number], who);
     if (r < 0) {
         (void)pass(&chain->shm->block[number], who, FREE);
@@ -507,20 +561,18 @@ static int try_to_take(struct region_chain *chain, uint64_t who, size_t len,
     return r;
 }
 
-int block_take(struct region_chain *chain, uint64_t who, size_t len,
-               const struct block_wait *wait, uint32_t *ret_number)
-{
-    int r = try_to_take(chain, who, len, wait, ret_number);
-
-    if (r != BLOCK_NONE)
-        return r;
-    r = find_lost(chain, wait);
-    return r < 0 ? r : try_to_take(chain, who, len, wait, ret_number);
-}
-
 bool block_is_there(struct region_chain *chain)
 {
-    return word_get(&chain->shm->free_hint) != 0;
+    uint64_t hint = word_get(&chain->shm->free_hint);
+
+    for (uint32_t i = 0; i < SHM_N_BLOCKS && hint >> i; i++) {
+        if (!(hint & word_bit(i)))
+            continue;
+        if (is_free(chain, i))
+            return true;
+        hint_taken(chain, i);
+    }
+    return false;
 }
 
 void block_leave(struct region_chain *chain)

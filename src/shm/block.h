@@ -43,12 +43,15 @@ struct block_wait {
 };
 
 /* Take a free block for the process `who`, with len bytes, which are no more than
- * the queue's memory. Takes and drops put_lock if that needs more memory, and
- * each of the locks to look for what the dead have left. 0; BLOCK_NONE: all are
- * in use, or all the memory is; CHUTE_ENOMEM, CHUTE_ENOSPC and what else a
- * reserve can say; CHUTE_ECORRUPT; -ETIMEDOUT, -EINTR. */
+ * the queue's memory. Takes and drops put_lock if that needs more memory. 0;
+ * BLOCK_NONE: all are in use, or all the memory is; CHUTE_ENOMEM, CHUTE_ENOSPC and
+ * what else a reserve can say; CHUTE_ECORRUPT; -ETIMEDOUT, -EINTR. */
 int block_take(struct region_chain *chain, uint64_t who, size_t len,
                const struct block_wait *wait, uint32_t *ret_number);
+
+/* Free all that the dead have left; takes and drops each of the locks. 0;
+ * -ETIMEDOUT, -EINTR. */
+int block_find_lost(struct region_chain *chain, const struct block_wait *wait);
 
 /* Whether this process has taken the block, and sees it at `mem`. */
 bool block_is_held(struct region_chain *chain, uint64_t number,

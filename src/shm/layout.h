@@ -211,10 +211,10 @@ struct shm_block {
  *                            atomics    without leaving
  * bell[]     watchers                   see shm_bell
  * member[]   each its own               see shm_member
- * free_hint  who takes       atomics    a bit that is wrong: all blocks are
- *            or frees one               looked at before there are none
- * n_released who frees one   atomics    a count one short: who waits looks
- *                                       again within a tick
+ * free_hint  who frees one,  atomics    a bit that is wrong: all blocks are
+ *            or looks for one           looked at before there are none
+ * n_released who frees one   atomics    a count one short, in its upper half:
+ *                                       who waits looks again within a tick
  * released   waiting putters, who       see shm_event
  *            frees one
  * block[]    their owners               see shm_block

@@ -163,7 +163,6 @@ static bool look_for(const struct change *change, int64_t look_ns)
     return false;
 }
 
-/* All that is done before the first sleep. */
 static bool poll_for(struct patience *patience, const struct change *change)
 {
     struct habit *habit = patience->habit;
@@ -175,6 +174,14 @@ static bool poll_for(struct patience *patience, const struct change *change)
     if (habit->spin_ns)
         return look_for(change, (int64_t)habit->spin_ns);
     return yield_for(change) || spin_for(patience, change);
+}
+
+bool patience_poll(struct patience *patience, const struct change *change)
+{
+    bool is_first = !patience->polled && !patience->nowait;
+
+    patience->polled = true;
+    return is_first && poll_for(patience, change);
 }
 
 /* For those who look on: that this call waits, and since when. */
@@ -220,11 +227,8 @@ int patience_wait(struct patience *patience, const struct change *change)
 {
     if (patience->nowait)
         return -ETIMEDOUT;
-    if (!patience->polled) {
-        patience->polled = true;
-        if (poll_for(patience, change))
-            return 0;
-    }
+    if (patience_poll(patience, change))
+        return 0;
     while (!plat_expired(patience->deadline)) {
         uint32_t v = event_arm(change->event);
         if (has_come(change))

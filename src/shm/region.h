@@ -51,6 +51,7 @@ struct region_chain {
     struct region_side get;
     struct bell bell; /* under put_lock */
     struct block_view block[SHM_N_BLOCKS];
+    _Atomic uint64_t next_block; /* to be tried first; a guess */
 };
 
 /* Make the memory of a new queue: header and region 0. maxsize 0: no limit. */

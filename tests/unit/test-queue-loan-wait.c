@@ -129,6 +129,26 @@ TEST(memory_that_larger_ones_have_had_is_there_for_all_the_small_ones)
     chute_queue_free(q);
 }
 
+/* As if it had become free just after all were looked at: then one is taken that
+ * has less, and needs memory. */
+TEST(a_free_block_that_is_large_enough_does_not_lose_its_memory_to_another)
+{
+    size_t len = 2 * SHM_GRAIN;
+    chute_queue *q = queue_new(0, SHM_GRAIN + 3 * len);
+    struct chute_loan small = reserved(q, 1), large[3];
+
+    for (int i = 0; i < 3; i++)
+        large[i] = reserved(q, len);
+    memcpy(large[2].data, "kept", 5);
+    release(q, small);
+    release(q, large[2]);
+    atomic_store(&shm_of(q)->free_hint, 0);
+    struct chute_loan again = reserved(q, len);
+    CHECK_EQ(again.place, large[2].place);
+    CHECK(strcmp(again.data, "kept") == 0);
+    chute_queue_free(q);
+}
+
 /* -- waiting ---------------------------------------------------------------- */
 
 TEST(who_waits_is_woken_by_a_release)
