@@ -52,6 +52,13 @@ static int find_once(struct reserve_call *call, uint32_t *ret_number)
     return r < 0 ? r : take_once(call, ret_number);
 }
 
+static uint64_t count_of_released(struct reserve_call *call)
+{
+    /* acquire: pairs with the release in count_released(), of what is free. */
+    return atomic_load_explicit(&call->queue->chain.shm->n_released,
+                                memory_order_acquire);
+}
+
 /* Without a look for what the dead have left, which takes locks: mostly there is
  * a free block, or soon will be. */
 static int take_soon(struct reserve_call *call, struct change *change,
@@ -61,8 +68,7 @@ static int take_soon(struct reserve_call *call, struct change *change,
 
     if (r != BLOCK_NONE || call->patience.nowait)
         return r;
-    /* acquire: pairs with the release in count_released(), of what is free. */
-    change->seen = atomic_load_explicit(change->word, memory_order_acquire);
+    change->seen = count_of_released(call);
     r = take_once(call, ret_number);
     if (r == BLOCK_NONE && patience_poll(&call->patience, change))
         r = take_once(call, ret_number);
@@ -82,9 +88,7 @@ static int take(struct reserve_call *call, uint32_t *ret_number)
     if (r != BLOCK_NONE)
         return r;
     do {
-        /* acquire: pairs with the release in count_released(), of what is free. */
-        uint64_t seen =
-            atomic_load_explicit(&shm->n_released, memory_order_acquire);
+        uint64_t seen = count_of_released(call);
         r = find_once(call, ret_number);
         if (r != BLOCK_NONE)
             return r;

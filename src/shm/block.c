@@ -189,6 +189,22 @@ static void hint_taken(struct region_chain *chain, uint32_t number)
         word_add_bit(&chain->shm->free_hint, number);
 }
 
+/* The next free block by the hint, from *number on. What is wrong about the hint is
+ * mended on the way. */
+static bool find_hinted(struct region_chain *chain, uint32_t *number)
+{
+    uint64_t hint = word_get(&chain->shm->free_hint);
+
+    for (; *number < SHM_N_BLOCKS && hint >> *number; ++*number) {
+        if (!(hint & word_bit(*number)))
+            continue;
+        if (is_free(chain, *number))
+            return true;
+        hint_taken(chain, *number);
+    }
+    return false;
+}
+
 /* -- from hand to hand ------------------------------------------------------ */
 
 /* Let go first: as soon as it is free, another thread may hold it. */
@@ -443,17 +459,9 @@ static bool take_next(struct region_chain *chain, uint64_t who, size_t len,
 static bool take_by_hint(struct region_chain *chain, uint64_t who, size_t len,
                          uint32_t *ret_number)
 {
-    uint64_t hint = word_get(&chain->shm->free_hint);
-
-    for (uint32_t i = 0; i < SHM_N_BLOCKS && hint >> i; i++) {
-        if (!(hint & word_bit(i)))
-            continue;
-        *ret_number = i;
-        if (!is_free(chain, i))
-            hint_taken(chain, i);
-        else if (take_fit(chain, who, len, i))
+    for (*ret_number = 0; find_hinted(chain, ret_number); ++*ret_number)
+        if (take_fit(chain, who, len, *ret_number))
             return true;
-    }
     return false;
 }
 
@@ -563,16 +571,9 @@ int block_take(struct region_chain *chain, uint64_t who, size_t len,
 
 bool block_is_there(struct region_chain *chain)
 {
-    uint64_t hint = word_get(&chain->shm->free_hint);
+    uint32_t first = 0;
 
-    for (uint32_t i = 0; i < SHM_N_BLOCKS && hint >> i; i++) {
-        if (!(hint & word_bit(i)))
-            continue;
-        if (is_free(chain, i))
-            return true;
-        hint_taken(chain, i);
-    }
-    return false;
+    return find_hinted(chain, &first);
 }
 
 void block_leave(struct region_chain *chain)

@@ -178,10 +178,10 @@ static bool poll_for(struct patience *patience, const struct change *change)
 
 bool patience_poll(struct patience *patience, const struct change *change)
 {
-    bool is_first = !patience->polled && !patience->nowait;
-
+    if (patience->polled)
+        return false;
     patience->polled = true;
-    return is_first && poll_for(patience, change);
+    return poll_for(patience, change);
 }
 
 /* For those who look on: that this call waits, and since when. */

@@ -55,8 +55,8 @@ int patience_begin(struct patience *patience, int64_t timeout_ns,
 /* The call is over: nobody waits any more. */
 void patience_end(struct patience *patience);
 
-/* All that is done before the first sleep, once a call: true if the change has
- * come. patience_wait() does it, too. */
+/* All that is done before the first sleep, once a call that may wait: true if the
+ * change has come. patience_wait() does it, too. */
 bool patience_poll(struct patience *patience, const struct change *change);
 
 /* 0: the change has come, or something has, or it is time to look; -ETIMEDOUT;
